@@ -1,0 +1,77 @@
+"""What a target is. A new one is a module, a line in the table of `kinds.py` and a folder of cases.
+
+The order of use: `check`, `observe`, `plan` (pure), `apply`, `follow`. What only some targets can
+do is a Protocol of its own, asked for with isinstance once.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+from shipit.model.deployment import Desired, Finding, Observed, ObservedService, Plan, Rollout
+from shipit.model.progress import Outcome, Progress
+
+
+class Target(Protocol):
+    """One place where an environment runs."""
+
+    name: str
+
+    def check(self, desired: Desired | None) -> Iterator[Finding]:
+        """What would stop a deployment here. `desired` is None while there is no release yet."""
+
+    def observe(self) -> Observed:
+        """What runs now. Raises PreconditionError when the target cannot be reached."""
+
+    def plan(self, desired: Desired, observed: Observed) -> Plan:
+        """Pure. Raises ConfigurationError for what the target cannot honour, by its path."""
+
+    def apply(self, plan: Plan) -> Rollout:
+        """Make it so. Raises PreconditionError, with nothing changed, when the plan no longer holds."""
+
+    def follow(self, rollout: Rollout) -> Iterator[Progress | Outcome]:
+        """Progress until the end, which is one Outcome, within the plan's deadline."""
+
+
+@runtime_checkable
+class RunsTasks(Protocol):
+    def run_task(self, desired: Desired, service: str, key: str) -> Iterator[Progress | Outcome]:
+        """Run a one-off service to its end. `key` names this run: asked again with the same key
+        after a crash, it waits for (or reports) the run there was instead of starting another."""
+
+
+@runtime_checkable
+class RunsCommands(Protocol):
+    def run(self, desired: Desired, service: str, command: Sequence[str], *, tty: bool) -> int:
+        """A new container of the service for one command, its exit code returned."""
+
+
+@runtime_checkable
+class Logs(Protocol):
+    def logs(
+        self, services: Sequence[str], *, follow: bool, tail: int | None, since: str | None
+    ) -> Iterator[tuple[str, str]]:
+        """(container, line), as they are written."""
+
+
+@runtime_checkable
+class Exec(Protocol):
+    def exec(self, service: str, command: Sequence[str], *, tty: bool) -> int:
+        """A command in a running container of the service, its exit code returned."""
+
+
+@runtime_checkable
+class Lists(Protocol):
+    def containers(self) -> Sequence[dict[str, str]]:
+        """Rows for `shipit ps`: name, service, image, digest, state, health, ports, since."""
+
+
+@runtime_checkable
+class Scales(Protocol):
+    def stop(self, services: Sequence[str]) -> Sequence[ObservedService]: ...
+    def start(self, services: Sequence[str]) -> Sequence[ObservedService]: ...
+
+
+@runtime_checkable
+class Removes(Protocol):
+    def remove(self, *, volumes: bool) -> Sequence[str]:
+        """Everything of the environment (volumes only when asked); what was removed, by name."""
