@@ -26,7 +26,7 @@ class _Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     pass
 
 
-class DockerTarget(_Settings):
+class DockerTarget(_Settings, frozen=True):
     """A Docker engine. Without settings: the one the docker command line talks to."""
 
     host: Annotated[
@@ -35,14 +35,14 @@ class DockerTarget(_Settings):
     context: Annotated[str, Meta(description="The name of a Docker context.")] = ""
 
 
-class SwarmTarget(_Settings):
+class SwarmTarget(_Settings, frozen=True):
     """A Docker Swarm, reached through one of its managers."""
 
     host: str = ""
     context: str = ""
 
 
-class KubernetesTarget(_Settings):
+class KubernetesTarget(_Settings, frozen=True):
     """A cluster that a kubeconfig file knows."""
 
     context: str = ""
@@ -50,7 +50,7 @@ class KubernetesTarget(_Settings):
     namespace: str = ""
 
 
-class GkeTarget(_Settings):
+class GkeTarget(_Settings, frozen=True):
     """A Google Kubernetes Engine cluster."""
 
     project: str = ""
@@ -60,7 +60,7 @@ class GkeTarget(_Settings):
     stack: str = ""
 
 
-class EksTarget(_Settings):
+class EksTarget(_Settings, frozen=True):
     """An Amazon Elastic Kubernetes Service cluster."""
 
     region: str = ""
@@ -69,7 +69,7 @@ class EksTarget(_Settings):
     stack: str = ""
 
 
-class EcsTarget(_Settings):
+class EcsTarget(_Settings, frozen=True):
     """An Amazon Elastic Container Service cluster, on Fargate or on EC2 capacity."""
 
     region: str = ""
@@ -78,7 +78,7 @@ class EcsTarget(_Settings):
     stack: str = ""
 
 
-class TargetSettings(_Settings):
+class TargetSettings(_Settings, frozen=True):
     """One place where an environment runs. Exactly one kind is named."""
 
     docker: DockerTarget | None = None
@@ -101,7 +101,7 @@ class TargetSettings(_Settings):
         return getattr(self, self.kind)
 
 
-class Gates(_Settings):
+class Gates(_Settings, frozen=True):
     """Rules that a release must pass to enter the environment."""
 
     approvals: Annotated[
@@ -114,20 +114,20 @@ class Gates(_Settings):
     ] = ()
 
 
-class Canary(_Settings):
+class Canary(_Settings, frozen=True):
     """Traffic in steps of percent, with a time to watch each."""
 
     steps: tuple[Annotated[int, Meta(ge=1, le=100)], ...]
     bake: Duration = "5m"
 
 
-class Strategy(_Settings):
+class Strategy(_Settings, frozen=True):
     """How new containers replace the old. Left out: the target's own rolling update."""
 
     canary: Canary | None = None
 
 
-class Verification(_Settings):
+class Verification(_Settings, frozen=True):
     """A check after the rollout: the address must answer with the status within the timeout."""
 
     http: Annotated[str, Meta(pattern="^https?://")]
@@ -136,7 +136,7 @@ class Verification(_Settings):
     timeout: Duration = "30s"
 
 
-class SourceFiles(_Settings):
+class SourceFiles(_Settings, frozen=True):
     """The team's own manifests, rendered instead of compose.yaml. Exactly one kind is named."""
 
     manifests: str = ""
@@ -146,7 +146,7 @@ class SourceFiles(_Settings):
     service: str = ""
 
 
-class EnvironmentSettings(_Settings):
+class EnvironmentSettings(_Settings, frozen=True):
     """An environment: what it comes after, where it runs, and the rules for entering it."""
 
     after: Annotated[Name | None, Meta(description="The environment it comes after.")] = None
@@ -169,7 +169,7 @@ class EnvironmentSettings(_Settings):
     ] = "5m"
 
 
-class Settings(_Settings):
+class Settings(_Settings, frozen=True):
     """shipit.yaml."""
 
     app: Name
