@@ -102,7 +102,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Rollout(msgspec.Struct, frozen=True):
-    """A plan that was applied. `handle` is the target's own name for it (an ECS deployment's id)."""
+    """A plan that was applied. `handle` is the target's own name for it, as an ECS deployment's."""
 
     plan: Plan
     started: float  # time.monotonic()

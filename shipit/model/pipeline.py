@@ -13,7 +13,7 @@ Name = Annotated[
     str,
     Meta(
         pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
-        description="Lower-case letters, digits and dashes: it becomes part of projects, namespaces and services.",
+        description="Lower-case letters, digits and dashes: it becomes part of names on every target.",
     ),
 ]
 Duration = Annotated[
@@ -183,7 +183,7 @@ class Settings(_Settings, frozen=True):
 
 
 class Environment(msgspec.Struct, frozen=True):
-    """An environment as the rest of shipit sees it: `targets` by name; a single one is `default`."""
+    """An environment as the rest of shipit sees it. `targets` by name; a lone one is `default`."""
 
     name: str
     after: str | None

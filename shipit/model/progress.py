@@ -1,4 +1,4 @@
-"""What a runbook says while it works: one stream of values for the terminal, for JSON and for CI."""
+"""What a runbook says while it works: one stream of values for every listener."""
 
 from datetime import datetime
 from enum import StrEnum
