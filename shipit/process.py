@@ -1,4 +1,4 @@
-"""Programs of others: found by name, run from argv lists, never through a shell, with a deadline."""
+"""Programs of others: found by name, run from argv lists with a deadline, never by a shell."""
 
 import os
 import shutil
@@ -69,8 +69,11 @@ def stream(
     cwd: str | Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Iterator[str | Completed]:
-    """As `run`, giving each line (stdout and stderr in one) as it comes; the last item is the
-    Completed, with the last 200 lines as its stdout. Leaving the iterator early ends the program."""
+    """As `run`, giving each line (stdout and stderr in one) as it comes.
+
+    The last item is the Completed, with the last 200 lines as its stdout. Leaving the iterator
+    early ends the program.
+    """
     try:
         process = subprocess.Popen(
             list(argv),
@@ -89,8 +92,7 @@ def stream(
     late.start()
     kept: list[str] = []
     try:
-        assert process.stdout is not None  # PIPE was asked for
-        for line in process.stdout:
+        for line in process.stdout or ():
             kept = [*kept[-199:], line.rstrip("\n")]
             yield kept[-1]
         code = process.wait()
@@ -119,7 +121,7 @@ def docker() -> tuple[str, ...]:
         raise PreconditionError(
             "the docker command line is not installed",
             "shipit builds and brings projects up with it",
-            "install it (Debian and Ubuntu: apt-get install docker.io), or run `make demo` in shipit's source tree",
+            "install it; on Debian and Ubuntu: apt-get install docker.io",
         )
     return (found,)
 

@@ -13,7 +13,7 @@ Name = Annotated[
     str,
     Meta(
         pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
-        description="Lower-case letters, digits and dashes: it becomes part of names on every target.",
+        description="Lower-case letters, digits, dashes: part of names on every target.",
     ),
 ]
 Duration = Annotated[
