@@ -41,6 +41,7 @@ class Active(msgspec.Struct, frozen=True, omit_defaults=True):
     owner: e.Actor
     ttl: float
     resumes: int = 0
+    origin: int = 0  # the first token in a chain of resumed deployments: names its one-off tasks
     finished: tuple[e.StageFinished, ...] = ()
     rolling_back: tuple[Reason, ...] = ()
 
@@ -172,6 +173,7 @@ def _started(
         owner=commit.by,
         ttl=event.ttl,
         resumes=event.resumes,
+        origin=resumed.origin if resumed else commit.number,
         finished=resumed.finished if resumed else (),
         rolling_back=resumed.rolling_back if resumed else (),
     )
