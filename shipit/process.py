@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Timer
 
@@ -90,6 +90,8 @@ def stream(
     late = Timer(deadline, process.kill)
     late.daemon = True
     late.start()
+    if started:
+        started(process.terminate)
     kept: list[str] = []
     try:
         for line in process.stdout or ():
@@ -112,6 +114,17 @@ def stream(
                 process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+
+def attached(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
+    """Run with this process's own terminal, until the person ends it; its exit code.
+
+    Raises PreconditionError when the program is not there.
+    """
+    try:
+        return subprocess.run(list(argv), env={**os.environ, **(env or {})}, check=False).returncode
+    except FileNotFoundError:
+        raise PreconditionError(f"{argv[0]} is not installed") from None
 
 
 def docker() -> tuple[str, ...]:

@@ -26,10 +26,19 @@ class Target(Protocol):
         """Pure. Raises ConfigurationError for what the target cannot honour, by its path."""
 
     def apply(self, plan: Plan) -> Rollout:
-        """Make it so. Raises PreconditionError, with nothing changed, when the plan no longer holds."""
+        """Make it so. Raises PreconditionError, with nothing changed, when it no longer holds."""
 
     def follow(self, rollout: Rollout) -> Iterator[Progress | Outcome]:
         """Progress until the end, which is one Outcome, within the plan's deadline."""
+
+
+@runtime_checkable
+class Preflights(Protocol):
+    def preflight(self, plan: Plan) -> None:
+        """Ask the world what `plan`, being pure, cannot: after planning, before anything changes.
+
+        Raises PreconditionError (a port that another program holds). `apply` asks again itself.
+        """
 
 
 @runtime_checkable
