@@ -68,11 +68,12 @@ def stream(
     deadline: float,
     cwd: str | Path | None = None,
     env: Mapping[str, str] | None = None,
+    started: Callable[[Callable[[], None]], None] | None = None,
 ) -> Iterator[str | Completed]:
     """As `run`, giving each line (stdout and stderr in one) as it comes.
 
     The last item is the Completed, with the last 200 lines as its stdout. Leaving the iterator
-    early ends the program.
+    early ends the program. `started` is given what ends it from another thread.
     """
     try:
         process = subprocess.Popen(
