@@ -1,0 +1,253 @@
+"""What the types of shipit.yaml cannot say: how its values must agree with one another."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from shipit.config.decode import did_you_mean
+from shipit.model.duration import parse_duration
+from shipit.model.image import Reference
+from shipit.model.pipeline import EnvironmentSettings, Settings, TargetSettings
+
+Path = tuple[str | int, ...]
+
+
+class Broken(NamedTuple):
+    """A rule that does not hold at a place in the file."""
+
+    path: Path
+    what: str
+
+
+def broken(settings: Settings) -> Iterator[Broken]:
+    """Every rule that `settings` break. What needs a sound graph comes only after one."""
+    yield from _registry(settings.registry, ("registry",))
+    yield from _ledger(settings.ledger)
+    for name, environment in settings.environments.items():
+        yield from _environment(environment, ("environments", name))
+    graph = list(_graph(settings.environments))
+    yield from graph
+    if not graph:
+        yield from _soaks(settings.environments)
+    yield from _places(settings.environments)
+
+
+def _registry(registry: str, path: Path) -> Iterator[Broken]:
+    if not registry:
+        return
+    example = "write host/path, as in registry.example.com/shop"
+    if "://" in registry:
+        yield Broken(path, f"{registry!r} is an address and not a repository; {example}")
+        return
+    try:
+        Reference.parse(f"{registry}/service")
+    except ValueError:
+        tagged = ":" in registry.rpartition("/")[2] or "@" in registry
+        why = " (no tag and no digest)" if tagged else ""
+        yield Broken(path, f"{registry!r} is not a repository prefix; {example}{why}")
+
+
+def _ledger(ledger: str) -> Iterator[Broken]:
+    scheme, separator, rest = ledger.partition("://")
+    if not separator or (scheme == "memory" and not rest):
+        return
+    if scheme not in ("s3", "gs"):
+        yield Broken(
+            ("ledger",),
+            f"{ledger!r} is neither a folder nor s3://bucket/prefix nor gs://bucket/prefix",
+        )
+    elif not rest.strip("/").partition("/")[0] or rest.startswith("/"):
+        yield Broken(("ledger",), f"{ledger!r} names no bucket; write {scheme}://bucket/prefix")
+
+
+def _environment(environment: EnvironmentSettings, path: Path) -> Iterator[Broken]:
+    yield from _targets(environment, path)
+    yield from _registry(environment.registry, (*path, "registry"))
+    yield from _duration(environment.deadline, (*path, "deadline"))
+    yield from _source(environment, (*path, "source"))
+    if environment.gates.soak is not None:
+        yield from _duration(environment.gates.soak, (*path, "gates", "soak"))
+    for n, window in enumerate(environment.gates.freeze):
+        if not window.strip():
+            yield Broken(
+                (*path, "gates", "freeze", n), "empty; a window is 'Fri 16:00 - Mon 08:00'"
+            )
+    yield from _canary(environment, (*path, "strategy", "canary"))
+    for n, check in enumerate(environment.verify):
+        yield from _address(check.http, (*path, "verify", n, "http"))
+        yield from _duration(check.timeout, (*path, "verify", n, "timeout"))
+
+
+def _targets(environment: EnvironmentSettings, path: Path) -> Iterator[Broken]:
+    if environment.target is None and not environment.targets:
+        yield Broken(path, "no target; write target: {docker: {}}, or another kind")
+    if environment.target is not None and environment.targets:
+        yield Broken((*path, "targets"), "target and targets are both here; one of them says where")
+    if environment.target is not None:
+        yield from _target(environment.target, (*path, "target"))
+    for name, target in environment.targets.items():
+        yield from _target(target, (*path, "targets", name))
+
+
+def _target(target: TargetSettings, path: Path) -> Iterator[Broken]:
+    if not target.kinds:
+        kinds = ", ".join(target.__struct_fields__)
+        yield Broken(path, f"no kind of target; name one of {kinds}")
+    elif len(target.kinds) > 1:
+        kinds = " and ".join(target.kinds)
+        yield Broken(path, f"{kinds} are both here; a target is of one kind")
+    for kind in target.kinds:
+        settings = getattr(target, kind)
+        host = getattr(settings, "host", "")
+        if host and settings.context:
+            yield Broken((*path, kind, "context"), "host and context are both here; one says where")
+        if host and "://" not in host:
+            yield Broken(
+                (*path, kind, "host"),
+                f"{host!r} has no scheme; write ssh://user@host, tcp://host:port or unix:///path",
+            )
+
+
+def _source(environment: EnvironmentSettings, path: Path) -> Iterator[Broken]:
+    source = environment.source
+    if source is None:
+        return
+    kinds = [k for k in source.__struct_fields__ if k != "service" and getattr(source, k)]
+    if len(kinds) != 1:
+        said = " and ".join(kinds) + " are all here" if kinds else "no kind of source"
+        yield Broken(path, f"{said}; name one of manifests, kustomize, helm, task_definition")
+    if source.service and "task_definition" not in kinds:
+        yield Broken((*path, "service"), "a service definition goes with a task_definition")
+
+
+def _duration(text: str, path: Path) -> Iterator[Broken]:
+    try:
+        length = parse_duration(text)
+    except (ValueError, OverflowError):
+        yield Broken(path, f"{text[:40]!r} is not a duration; write 90s, 10m, 24h or 1h30m")
+        return
+    if not length:
+        yield Broken(path, f"{text!r} is no time at all")
+
+
+def _canary(environment: EnvironmentSettings, path: Path) -> Iterator[Broken]:
+    canary = environment.strategy.canary
+    if canary is None:
+        return
+    yield from _duration(canary.bake, (*path, "bake"))
+    if list(canary.steps) != sorted(set(canary.steps)):
+        steps = ", ".join(map(str, canary.steps))
+        yield Broken((*path, "steps"), f"the steps {steps} do not increase")
+
+
+def _address(address: str, path: Path) -> Iterator[Broken]:
+    try:
+        parts = urlsplit(address)
+        sound = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound or any(c.isspace() for c in address):
+        yield Broken(path, f"{address[:80]!r} is not an address; write http://host:port/path")
+
+
+def _graph(environments: dict[str, EnvironmentSettings]) -> Iterator[Broken]:
+    """One first environment, no unknown names, no cycle."""
+    first = ""
+    for name, environment in environments.items():
+        path = ("environments", name)
+        if environment.after is None:
+            if first:
+                yield Broken(
+                    path,
+                    f"{first} and {name} both come after nothing, and only one can be the first;"
+                    f" give one of them an `after`",
+                )
+            first = first or name
+        elif environment.after not in environments:
+            meant = did_you_mean(environment.after, [n for n in environments if n != name])
+            yield Broken((*path, "after"), f"there is no environment {environment.after}{meant}")
+    cycle = _cycle(environments)
+    if cycle:
+        circle = " after ".join((*cycle, cycle[0]))
+        yield Broken(
+            ("environments", cycle[0], "after"), f"the environments go in a circle: {circle}"
+        )
+
+
+def _cycle(environments: dict[str, EnvironmentSettings]) -> tuple[str, ...]:
+    """The names on the first circle of `after`, each followed by what it comes after."""
+    done: set[str] = set()
+    for start in environments:
+        walked: list[str] = []
+        name: str | None = start
+        while name in environments and name not in done and name not in walked:
+            walked.append(name)
+            name = environments[name].after
+        if name in walked:
+            return tuple(walked[walked.index(name) :])
+        done.update(walked)
+    return ()
+
+
+def _soaks(environments: dict[str, EnvironmentSettings]) -> Iterator[Broken]:
+    for name, environment in environments.items():
+        if environment.after is None and environment.gates.soak is not None:
+            yield Broken(
+                ("environments", name, "gates", "soak"),
+                f"{name} is the first environment: there is nothing upstream to run in",
+            )
+
+
+def _places(environments: dict[str, EnvironmentSettings]) -> Iterator[Broken]:
+    """Two environments in one place would overwrite each other."""
+    seen: dict[object, tuple[str, str]] = {}
+    for name, environment in environments.items():
+        for where, target in _named_targets(environment):
+            place = _place(name, target)
+            other = seen.setdefault(place, (name, where))
+            if other != (name, where):
+                whose = f"{other[0]}.{other[1]}"
+                yield Broken(
+                    ("environments", name, *where.split(".", 1)), f"the same place as {whose}"
+                )
+
+
+def _named_targets(environment: EnvironmentSettings) -> Iterator[tuple[str, TargetSettings]]:
+    if environment.target is not None:
+        yield "target", environment.target
+    for name, target in environment.targets.items():
+        yield f"targets.{name}", target
+
+
+def _place(environment: str, target: TargetSettings) -> object:
+    """What two targets share when they are one place.
+
+    On Docker and Swarm the project's name has the environment in it, and a cluster that is left
+    out is that of the environment's own stack: these clash only within one environment.
+    """
+    if len(target.kinds) != 1:
+        return object()
+    settings = target.settings
+    own = target.kind in ("docker", "swarm") or (
+        target.kind != "kubernetes" and not (settings.cluster or settings.stack)
+    )
+    values = tuple(
+        getattr(settings, field)
+        for field in settings.__struct_fields__
+        if field != "launch_type"  # how tasks run, and not where
+    )
+    return (target.kind, values, environment if own else "")
+
+
+def in_promotion_order(environments: dict[str, EnvironmentSettings]) -> tuple[str, ...]:
+    """Each after what it comes after; among equals, as in the file. The graph is sound."""
+    order: list[str] = []
+    while len(order) < len(environments):
+        order.append(
+            next(
+                name
+                for name, environment in environments.items()
+                if name not in order and (environment.after is None or environment.after in order)
+            )
+        )
+    return tuple(order)
