@@ -104,7 +104,7 @@ class RemoteError(ShipitError):
 
     `request` is the method and address without credentials; `status` the HTTP status, 0 when there
     was no answer; `reasons` the structured causes; `temporary` whether trying again may help. The
-    one retry policy asks `temporary` and nothing else.
+    one retry policy asks `temporary`, and waits `retry_after` seconds where the other side named it.
     """
 
     def __init__(
@@ -118,8 +118,10 @@ class RemoteError(ShipitError):
         reasons: Sequence[str] = (),
         body: bytes = b"",
         temporary: bool = False,
+        retry_after: float = 0.0,
     ) -> None:
         super().__init__(what, why, next_step)
+        self.retry_after = retry_after
         self.request = request
         self.status = status
         self.reasons = tuple(reasons)

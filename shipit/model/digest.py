@@ -26,9 +26,9 @@ class Digest:
         self._text = text
 
     @classmethod
-    def of(cls, content: bytes) -> Self:
-        """The SHA-256 of `content`."""
-        return cls("sha256:" + hashlib.sha256(content).hexdigest())
+    def of(cls, content: bytes, algorithm: str = "sha256") -> Self:
+        """The digest of `content`. Raises ValueError for an algorithm that is not registered."""
+        return cls(f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}")
 
     @property
     def algorithm(self) -> str:

@@ -9,8 +9,8 @@ from shipit.model.digest import Digest
 
 # distribution/reference, reference.go: the grammar every registry and engine shares.
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+REPOSITORY_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
 
 DOCKER_HUB = "docker.io"
@@ -61,9 +61,9 @@ class Reference(msgspec.Struct, frozen=True):
         path, colon, tag = rest.partition(":")
         if host == DOCKER_HUB and "/" not in path:
             path = f"library/{path}"
-        if not _HOST.fullmatch(host) or not _PATH.fullmatch(path):
+        if not _HOST.fullmatch(host) or not REPOSITORY_PATH.fullmatch(path):
             raise ValueError(f"{text!r} is not an image reference")
-        if colon and not _TAG.fullmatch(tag):
+        if colon and not TAG.fullmatch(tag):
             raise ValueError(f"{text!r}: {tag!r} is not a tag")
         return cls(host, path, tag, Digest(digest) if at else None, typed=text)
 
