@@ -1,0 +1,1 @@
+"""A registry of our own on loopback, over an OCI image layout: `server.EmbeddedRegistry`."""
