@@ -18,7 +18,15 @@ Foreign exceptions are mapped to these at the boundary where they appear; the co
 catcher, which prints the three sentences and turns the class into the exit code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean host?`, to end a sentence with; nothing when no known name is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name.lower(), list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 class ShipitError(Exception):

@@ -5,15 +5,14 @@ is ours and msgspec only builds the values at its end.
 """
 
 import re
-from collections.abc import Callable, Iterator
-from difflib import get_close_matches
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import inspect
 
 from shipit.config.document import MAX_NODES, Entry, Mapping, Node, Scalar, Sequence, plain, size
-from shipit.errors import ConfigurationError
+from shipit.errors import ConfigurationError, did_you_mean
 
 T = TypeVar("T")
 _MOST_SHOWN = 10
@@ -39,12 +38,6 @@ def refuse(problems: list[ConfigurationError]) -> None:
         lines.append(f"and {len(others) - _MOST_SHOWN} more")
     first.why = "\n".join([*([first.why] if first.why else []), *lines])
     raise first
-
-
-def did_you_mean(name: str, known: Iterator[str] | list[str]) -> str:
-    """`; did you mean host?`, or nothing when no known name is near."""
-    near = get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def free(key: str) -> bool:

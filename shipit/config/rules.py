@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from shipit.config.decode import did_you_mean
+from shipit.errors import did_you_mean
 from shipit.model.duration import parse_duration
 from shipit.model.image import Reference
 from shipit.model.pipeline import EnvironmentSettings, Settings, TargetSettings
