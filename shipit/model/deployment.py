@@ -62,11 +62,17 @@ class ObservedService(msgspec.Struct, frozen=True):
 
 
 class Observed(msgspec.Struct, frozen=True):
-    """What runs now. `fingerprint` changes whenever something that a plan relies on does."""
+    """What runs now. `fingerprint` changes whenever something that a plan relies on does.
+
+    `ports` are host ports held by somebody else (`0.0.0.0:8080/tcp`), with the holder in words;
+    `definitions` the definitions that services were brought up with, where they are known.
+    """
 
     services: dict[str, ObservedService]
     fingerprint: str
     warnings: tuple[str, ...] = ()
+    ports: dict[str, str] = {}
+    definitions: dict[str, dict[str, Any]] = {}
 
 
 class Action(StrEnum):
