@@ -1,0 +1,94 @@
+"""GitHub Actions: annotations, groups and the job summary.
+
+Source: GitHub Docs, "Workflow commands for GitHub Actions", and actions/toolkit,
+packages/core/src/command.ts for the escaping.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from shipit.cli.present.ink import clean
+from shipit.cli.present.matrix import Cell, Column, Matrix
+from shipit.model.progress import Failed, Outcome, RolledBack, Superseded
+
+_SHOWN_LOGS = 5
+
+
+def error(title: str, message: str) -> str:
+    """The workflow command that pins an error to the run's page."""
+    return f"::error title={_property(title)}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def annotations(outcome: Outcome, environment: str) -> Iterator[str]:
+    """An error for each reason of a deployment that did not succeed."""
+    where = f"shipit {environment}".strip()
+    if isinstance(outcome, Superseded):
+        yield error(where, f"superseded by {outcome.by}")
+    elif isinstance(outcome, Failed | RolledBack):
+        for reason in outcome.reasons:
+            title = f"{where}: {reason.subject}" if reason.subject else where
+            said = [reason.what, *reason.logs[-_SHOWN_LOGS:]]
+            yield error(title, "\n".join(clean(line) for line in said))
+
+
+def grouped_logs(title: str, lines: Sequence[str]) -> Iterator[str]:
+    """Lines that fold away. Commands are stopped among them: a container wrote those lines."""
+    token = secrets.token_hex(16)
+    yield f"::group::{_data(title)}: last {len(lines)} log lines"
+    yield f"::stop-commands::{token}"
+    yield from lines
+    yield f"::{token}::"
+    yield "::endgroup::"
+
+
+def append_summary(matrix: Matrix, environ: Mapping[str, str] | None = None) -> None:
+    """Adds the matrix to the job's summary page. Does nothing outside GitHub Actions."""
+    path = (os.environ if environ is None else environ).get("GITHUB_STEP_SUMMARY")
+    if path:
+        with Path(path).open("a", encoding="utf-8") as summary:
+            summary.write(job_summary(matrix))
+
+
+def job_summary(matrix: Matrix) -> str:
+    """The matrix as a Markdown table."""
+    columns = matrix.environments
+    rows = [
+        ["", *(f"**{column.name}**" for column in columns)],
+        ["---"] * (len(columns) + 1),
+        ["release", *(f"`{c.release_id}`" if c.release_id else "-" for c in columns)],
+        ["health", *(_health(column) for column in columns)],
+        *([row.service, *(_cell(row.cells[c.name]) for c in columns)] for row in matrix.services),
+    ]
+    table = "\n".join(f"| {' | '.join(_escaped(cell) for cell in row)} |" for row in rows)
+    notes = "".join(f"- {_escaped(note)}\n" for note in matrix.notes())
+    return f"### {matrix.app}\n\n{table}\n\n{notes}"
+
+
+_SIGNS = {"healthy": "✅", "unhealthy": "❌", "not proven": "⚠️", "nothing yet": "-"}
+
+
+def _health(column: Column) -> str:
+    states = [f"{_SIGNS[column.health]} {column.health}"]
+    states += ["deploying"] * bool(column.active) + ["held"] * bool(column.hold)
+    return ", ".join(states + ["interrupted"] * bool(column.interrupted))
+
+
+def _cell(cell: Cell) -> str:
+    if cell.digest is None:
+        return "-"
+    return f"`{cell.digest.short}` {cell.group}{' ≠' if cell.differs else ''}"
+
+
+def _escaped(text: str) -> str:
+    """A pipe ends a cell, and a line break a row, even in what a person typed."""
+    return text.replace("|", "\\|").replace("\r", " ").replace("\n", " ").replace("<", "&lt;")
