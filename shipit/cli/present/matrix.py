@@ -151,12 +151,16 @@ def _newest(release: ReleaseSummary) -> Newest:
 
 
 def _services(pipeline: Pipeline, state: State, newest: ReleaseSummary | None) -> list[str]:
-    """Sorted by name: a row stays where it was when another comes."""
-    names = set(newest.images) if newest else set()
-    for name in pipeline.environments:
-        current = state.environment(name).current
-        names |= set(current.services) if current else set()
-    return sorted(names)
+    """Sorted by name: a row stays where it was when another comes.
+
+    A release has images of one-off tasks too. They are known by having an image in a release that
+    is proven somewhere without them.
+    """
+    currents = [d for n in pipeline.environments if (d := state.environment(n).current)]
+    proven = {service for current in currents for service in current.services}
+    with_image = {name for c in currents if (r := state.release(c.release)) for name in r.images}
+    coming = set(newest.images) - with_image if newest else set()
+    return sorted(proven | coming)
 
 
 def _cells(
@@ -173,7 +177,7 @@ def _cells(
         cells[name] = Cell(
             digest=digest,
             group=letters[digest] if digest else "",
-            differs=digest != upstream,
+            differs=digest != upstream and state.environment(name).current is not None,
             health=observed.health if observed else None,
             running=observed.running if observed else None,
             desired=observed.desired if observed else None,
@@ -227,7 +231,7 @@ def _health(env: EnvironmentState) -> tuple[Proof, str]:
         return Proof.NOT_PROVEN, "a deployment was interrupted here"
     if env.current is None:
         failed = env.recent and env.recent[0].outcome in ("failed", "interrupted")
-        return (Proof.NOT_PROVEN, "its first deployment failed") if failed else (Proof.NOTHING, "")
+        return (Proof.NOT_PROVEN, "the last deployment failed") if failed else (Proof.NOTHING, "")
     if not env.current.healthy:
         return Proof.UNHEALTHY, env.current.note
     return Proof.HEALTHY, env.current.note
