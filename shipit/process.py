@@ -69,11 +69,13 @@ def stream(
     cwd: str | Path | None = None,
     env: Mapping[str, str] | None = None,
     started: Callable[[Callable[[], None]], None] | None = None,
+    inherit: Sequence[int] = (),
 ) -> Iterator[str | Completed]:
     """As `run`, giving each line (stdout and stderr in one) as it comes.
 
     The last item is the Completed, with the last 200 lines as its stdout. Leaving the iterator
-    early ends the program. `started` is given what ends it from another thread.
+    early ends the program. `started` is given what ends it from another thread. `inherit`
+    are open files that it keeps open too.
     """
     try:
         process = subprocess.Popen(
@@ -85,6 +87,7 @@ def stream(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            pass_fds=tuple(inherit),
         )
     except FileNotFoundError:
         raise PreconditionError(f"{argv[0]} is not installed") from None
