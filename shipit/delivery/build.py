@@ -1,0 +1,199 @@
+"""The runbook of a build: every service's image once, by digest, into a release."""
+
+from collections.abc import Generator, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from shipit.builders import source as sources
+from shipit.builders.buildkit import Built
+from shipit.builders.buildkit import build as build_images
+from shipit.config import compose
+from shipit.delivery.project import Project, Registries
+from shipit.errors import ConfigurationError, PreconditionError
+from shipit.model import application
+from shipit.model.events import Event, ReleaseCreated
+from shipit.model.image import Image, Reference
+from shipit.model.progress import Mark, Progress, Stage
+from shipit.model.release import (
+    BUILT,
+    RESOLVED,
+    Release,
+    ReleaseImage,
+    ReleaseSummary,
+    Source,
+    summarize,
+)
+from shipit.model.state import State
+
+Projects = Mapping[str, dict[str, Any]]
+
+
+class BuildResult(msgspec.Struct, frozen=True, tag="result", tag_field="event"):
+    """The release of the source as it is now; `reused` when it was there already."""
+
+    release: ReleaseSummary
+    reused: bool
+
+
+def build(project: Project, *, force: bool = False) -> Generator[Progress, None, BuildResult]:
+    """Build once. A commit that has a release is not built again unless `force` says so.
+
+    Raises ConfigurationError, PreconditionError (nothing recorded), ShipitError with the failing
+    step's last lines when a build fails.
+    """
+    source = sources.read(project.root)
+    state = project.ledger.read()
+    there = None if force else _release_of(state, source)
+    if there is not None:
+        yield from _reuse(project, there)
+        return BuildResult(there, reused=True)
+    warnings: list[str] = []
+    projects = compose.render_all(project.pipeline, warn=warnings.append)
+    for warning in sorted(set(warnings)):
+        yield _say(Mark.INFO, warning)
+    name = next_id(state, source)
+    with project.registries() as registries:
+        images = yield from _images(project, projects, registries, name, source)
+    release = _release(project, projects, images, name, source)
+    project.ledger.put_release(release)
+    summary = summarize(release)
+    project.ledger.commit(lambda now: _created(now, summary))
+    yield _say(Mark.DONE, f"release {name} {summary.digest.short}")
+    return BuildResult(summary, reused=False)
+
+
+def _release_of(state: State, source: Source) -> ReleaseSummary | None:
+    commit = source.clean_commit
+    return next((r for r in state.releases if commit and r.source.clean_commit == commit), None)
+
+
+def _reuse(project: Project, there: ReleaseSummary) -> Iterator[Progress]:
+    """Only what can still be deployed is reused: its images are asked for."""
+    release = project.ledger.get_release(there.digest)
+    with project.registries() as registries:
+        for service, found in sorted(release.images.items()):
+            home = registries.home.partition("/")[0]
+            image = found.image
+            if found.origin == BUILT and not release.registry and registries.embedded:
+                image = image.at(f"{home}/{Reference.parse(image.repository).path}")
+            missing = registries.client.verify(image) if found.origin == BUILT else []
+            if missing:
+                raise PreconditionError(
+                    f"release {there.id} exists, but its image of {service} does not: {missing[0]}",
+                    "a release is built once and its images are kept in the registry",
+                    "bring the registry back, or build a new release with `shipit build --force`",
+                )
+    commit = there.source.commit[:7]
+    yield _say(Mark.SKIPPED, f"commit {commit} has release {there.id} already; nothing is built")
+
+
+def next_id(state: State, source: Source) -> str:
+    """The commit's first seven digits; `-dirty` where they do not name the bytes; `.2` and so on
+    for a further one. Without a commit: the time, to the second."""
+    if source.commit:
+        base = source.commit[:7] + ("-dirty" if source.dirty else "")
+    else:
+        base = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    taken = {r.id for r in state.releases}
+    numbered = (f"{base}.{n}" for n in range(2, len(taken) + 3))
+    return base if base not in taken else next(n for n in numbered if n not in taken)
+
+
+def _images(
+    project: Project, projects: Projects, registries: Registries, tag: str, source: Source
+) -> Generator[Progress, None, dict[str, ReleaseImage]]:
+    """By service, over the environments together: each is built or found once."""
+    whole = _union(projects)
+    images: dict[str, Image] = {}
+    for step in build_images(
+        whole,
+        root=project.root,
+        registry=registries.home,
+        tag=tag,
+        source=source,
+        resolve=registries.client.resolve,
+        put_index=registries.client.put_index,
+    ):
+        if isinstance(step, Built):
+            images = step.images
+        else:
+            yield step
+    built = application.every_image(whole, images)
+    for service, written in sorted(application.image_only(whole).items()):
+        yield _say(Mark.RUNNING, f"resolving {written}", service)
+        images[service] = registries.client.resolve(_reference(service, written))
+        yield _say(Mark.DONE, images[service].digest.short, service)
+    return {
+        service: ReleaseImage(image, BUILT if service in built else RESOLVED)
+        for service, image in sorted(application.every_image(whole, images).items())
+    }
+
+
+def _reference(service: str, written: str) -> Reference:
+    try:
+        return Reference.parse(written)
+    except ValueError as error:
+        raise ConfigurationError(
+            str(error), file=application.FILE_NAME, path=f"services.{service}.image"
+        ) from None
+
+
+def _union(projects: Projects) -> dict[str, Any]:
+    """One project with every environment's services. Which image a service has may not depend on
+    the environment: that would be another release."""
+    whole: dict[str, Any] = {"services": {}, "secrets": {}}
+    seen: dict[str, tuple[str, str]] = {}
+    for environment, project in projects.items():
+        whole["secrets"].update(project.get("secrets") or {})
+        for service, image in application.image_only(project).items():
+            where, first = seen.setdefault(service, (environment, image))
+            if first != image:
+                raise ConfigurationError(
+                    f"{where} has the image {first} and {environment} has {image}",
+                    file=application.FILE_NAME,
+                    path=f"services.{service}.image",
+                    why="one release has one image of a service, the same in every environment",
+                )
+        for service, definition in application.services(project).items():
+            whole["services"].setdefault(service, definition)
+    return whole
+
+
+def _release(
+    project: Project,
+    projects: Projects,
+    images: dict[str, ReleaseImage],
+    name: str,
+    source: Source,
+) -> Release:
+    from shipit.ledger.actor import this_actor
+
+    found = {service: held.image for service, held in images.items()}
+    return Release(
+        id=name,
+        app=project.pipeline.app,
+        created_at=datetime.now(UTC),
+        created_by=this_actor().name,
+        source=source,
+        images=images,
+        environments={e: application.pin(p, found) for e, p in projects.items()},
+        registry=project.pipeline.registry,
+    )
+
+
+def _created(state: State, summary: ReleaseSummary) -> list[Event]:
+    if any(r.id == summary.id for r in state.releases):
+        raise PreconditionError(
+            f"another build recorded release {summary.id} first",
+            "two builds of one commit ran at once",
+            "run `shipit build` again: it will use that one",
+        )
+    return [ReleaseCreated(release=summary)]
+
+
+def _say(mark: Mark, message: str, subject: str = "") -> Progress:
+    return Progress(
+        stage=Stage.BUILD, mark=mark, subject=subject, message=message, at=datetime.now(UTC)
+    )
