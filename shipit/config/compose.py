@@ -72,7 +72,7 @@ def render(
     )
     if done.code != 0:
         raise ConfigurationError(
-            f"Docker Compose refuses it for {environment}: {done.last_words()}", file=shown
+            f"Docker Compose refuses it for {environment}", file=shown, why=_refusal(done, root)
         )
     for line in done.stderr.splitlines() if warn else ():
         if line.strip() and warn:
@@ -83,9 +83,18 @@ def render(
     return project
 
 
+def _refusal(done: process.Completed, root: Path) -> str:
+    """Compose's own words, without its log lines and this machine's folder."""
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    words = [line for line in said if _message(line) == line] or said
+    # JSON Schema's way to say it since Compose 5.
+    text = "\n".join(words[-5:]).replace(" false schema", ": Compose knows no such key")
+    return text.replace(f"{root.resolve()}/", "")
+
+
 def _message(line: str) -> str:
     """The sentence in a line of logfmt (`time=... level=warning msg="..."`)."""
-    _, found, rest = line.partition('msg="')
+    _, found, rest = line.partition(' msg="')
     return rest.removesuffix('"').replace('\\"', '"') if found else line.strip()
 
 

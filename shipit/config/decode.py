@@ -50,16 +50,16 @@ def without_free(node: Mapping) -> dict[str, Entry]:
 
 
 def _inner(kind: inspect.Type) -> tuple[inspect.Type, str]:
-    """The type under its annotations and `| None`, and the nearest description."""
-    said = ""
+    """The type under its annotations and `| None`, and the form that its pattern wants."""
+    form = ""
     while True:
         if isinstance(kind, inspect.Metadata):
-            said = (kind.extra_json_schema or {}).get("description", said)
+            form = (kind.extra or {}).get("form", form)
             kind = kind.type
         elif isinstance(kind, inspect.UnionType):
             kind = next(t for t in kind.types if not isinstance(t, inspect.NoneType))
         else:
-            return kind, said
+            return kind, form
 
 
 def _is_optional(kind: inspect.Type) -> bool:
@@ -89,14 +89,14 @@ def found(node: Node) -> str:
 def joined(path: str, key: str | int) -> str:
     if isinstance(key, int):
         return f"{path}[{key}]"
-    return f"{path}.{key}" if path else key
+    return f"{path}.{key[:80]}" if path else key[:80]
 
 
 class _Wanted(NamedTuple):
-    """A type of the model (one of msgspec.inspect's) and what it says of itself."""
+    """A type of the model (one of msgspec.inspect's) and the form that its pattern wants."""
 
     type: Any
-    said: str
+    form: str
 
 
 class _Walk:
@@ -112,13 +112,13 @@ class _Walk:
         )
 
     def read(self, node: Node, kind: inspect.Type, path: str) -> Any:
-        inner, said = _inner(kind)
+        inner, form = _inner(kind)
         empty = isinstance(node, Scalar) and node.value is None
         if empty and _is_optional(kind):
             # `docker:` with nothing under it means "with its defaults", as in compose files.
             return {} if isinstance(inner, inspect.StructType) else None
         reader = _READERS.get(type(inner))
-        return reader(self, node, _Wanted(inner, said), path) if reader else plain(node)
+        return reader(self, node, _Wanted(inner, form), path) if reader else plain(node)
 
     def mapping_of_fields(self, node: Node, kind: _Wanted, path: str) -> Any:
         if not isinstance(node, Mapping):
@@ -139,12 +139,12 @@ class _Walk:
     def mapping_of_names(self, node: Node, kind: _Wanted, path: str) -> Any:
         if not isinstance(node, Mapping):
             return self.problem(node, path, f"expected a mapping, found {found(node)}")
-        key_type, said = _inner(kind.type.key_type)
+        key_type, form = _inner(kind.type.key_type)
         pattern = getattr(key_type, "pattern", None)
         entries = without_free(node)
         for key, entry in entries.items():
             if pattern and not _fits(pattern, key):
-                self.problem(entry, joined(path, key), f"not a valid name. {said}")
+                self.problem(entry, joined(path, key), f"expected {form}, found {key[:80]!r}")
         if len(entries) < (kind.type.min_length or 0):
             self.problem(node, path, "empty; there has to be at least one")
         return {
@@ -167,7 +167,7 @@ class _Walk:
         if not isinstance(node, Scalar) or node.value is None:
             return self.problem(node, path, f"expected text, found {found(node)}")
         if kind.type.pattern and not _fits(kind.type.pattern, node.text):
-            self.problem(node, path, f"{node.text[:80]!r} does not fit. {kind.said}".rstrip())
+            self.problem(node, path, f"expected {kind.form}, found {found(node)}")
         return node.text
 
     def whole_number(self, node: Node, kind: _Wanted, path: str) -> Any:

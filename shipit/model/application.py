@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from shipit.errors import ConfigurationError, did_you_mean
 from shipit.model.image import Image, Reference
@@ -42,10 +42,10 @@ def run_when(service: Mapping[str, Any]) -> RunWhen | None:
     return RunWhen(settings["run"]) if "run" in settings else None
 
 
-def one_offs(project: Project, when: RunWhen) -> tuple[str, ...]:
+def one_offs(project: Project, when: RunWhen | Literal["before", "after"]) -> tuple[str, ...]:
     """The services that run once at that moment, each after those that it depends on."""
     found = services(project)
-    return tuple(n for n in _in_dependency_order(project) if run_when(found[n]) is when)
+    return tuple(n for n in _in_dependency_order(project) if run_when(found[n]) == when)
 
 
 def long_running(project: Project) -> tuple[str, ...]:
@@ -93,7 +93,7 @@ def every_image(project: Project, images: Mapping[str, Image]) -> dict[str, Imag
 
 
 def pin(project: Project, images: Mapping[str, Image]) -> Project:
-    """The project with every image by digest, no build and no pull policy. One-offs stay.
+    """The project with every image by digest and nothing that builds or pulls. One-offs stay.
 
     Raises ConfigurationError when a service's image is not among `images`.
     """
@@ -102,7 +102,7 @@ def pin(project: Project, images: Mapping[str, Image]) -> Project:
     for name, service in services(pinned).items():
         if name not in known:
             raise _wrong(f"services.{name}", "no image by digest is known for it")
-        for key in ("build", "pull_policy"):
+        for key in ("build", "pull_policy", "develop"):
             service.pop(key, None)
         service["image"] = known[name].reference
     return pinned

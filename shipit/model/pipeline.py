@@ -9,16 +9,24 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+# A pattern's `form` completes "expected ..., found ..." in an error.
 Name = Annotated[
     str,
     Meta(
         pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
-        description="Lower-case letters, digits, dashes: part of names on every target.",
+        description="Lower-case letters, digits and dashes, 63 at most.",
+        extra={"form": "a name (lower-case letters, digits and dashes, 63 at most)"},
     ),
 ]
+DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"
 Duration = Annotated[
     str,
-    Meta(pattern=r"^(\d+(\.\d+)?(ms|s|m|h|d))+$", description="A length of time: 90s, 10m, 24h."),
+    Meta(
+        pattern=DURATION_PATTERN,
+        description="A length of time: 90s, 10m, 24h.",
+        examples=["90s", "10m", "24h"],
+        extra={"form": "a length of time (90s, 10m, 24h)"},
+    ),
 ]
 
 
@@ -26,8 +34,15 @@ class _Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     pass
 
 
+Namespace = Annotated[str, Meta(description="The namespace that the services go into.")]
+Stack = Annotated[
+    str,
+    Meta(description="The Pulumi stack that knows the cluster, where it is not named here."),
+]
+
+
 class DockerTarget(_Settings, frozen=True):
-    """A Docker engine. Without settings: the one the docker command line talks to."""
+    """A Docker engine. Without settings: the one that the docker command line talks to."""
 
     host: Annotated[
         str, Meta(description="As DOCKER_HOST: unix://, tcp:// or ssh://user@host.")
@@ -38,44 +53,59 @@ class DockerTarget(_Settings, frozen=True):
 class SwarmTarget(_Settings, frozen=True):
     """A Docker Swarm, reached through one of its managers."""
 
-    host: str = ""
-    context: str = ""
+    host: Annotated[
+        str, Meta(description="A manager, as DOCKER_HOST: tcp:// or ssh://user@host.")
+    ] = ""
+    context: Annotated[str, Meta(description="The name of a Docker context.")] = ""
 
 
 class KubernetesTarget(_Settings, frozen=True):
     """A cluster that a kubeconfig file knows."""
 
-    context: str = ""
-    kubeconfig: str = ""
-    namespace: str = ""
+    context: Annotated[
+        str, Meta(description="The kubeconfig's context. Left out: its current one.")
+    ] = ""
+    kubeconfig: Annotated[
+        str, Meta(description="The file. Left out: KUBECONFIG, else ~/.kube/config.")
+    ] = ""
+    namespace: Namespace = ""
 
 
 class GkeTarget(_Settings, frozen=True):
     """A Google Kubernetes Engine cluster."""
 
-    project: str = ""
-    location: str = ""
-    cluster: str = ""
-    namespace: str = ""
-    stack: str = ""
+    project: Annotated[str, Meta(description="The Google Cloud project.")] = ""
+    location: Annotated[
+        str, Meta(description="The cluster's region or zone, as in europe-west1.")
+    ] = ""
+    cluster: Annotated[str, Meta(description="The cluster's name.")] = ""
+    namespace: Namespace = ""
+    stack: Stack = ""
 
 
 class EksTarget(_Settings, frozen=True):
     """An Amazon Elastic Kubernetes Service cluster."""
 
-    region: str = ""
-    cluster: str = ""
-    namespace: str = ""
-    stack: str = ""
+    region: Annotated[str, Meta(description="The AWS region, as in eu-west-1.")] = ""
+    cluster: Annotated[str, Meta(description="The cluster's name.")] = ""
+    namespace: Namespace = ""
+    stack: Stack = ""
 
 
 class EcsTarget(_Settings, frozen=True):
     """An Amazon Elastic Container Service cluster, on Fargate or on EC2 capacity."""
 
-    region: str = ""
-    cluster: str = ""
-    launch_type: str = ""
-    stack: str = ""
+    region: Annotated[str, Meta(description="The AWS region, as in eu-west-1.")] = ""
+    cluster: Annotated[str, Meta(description="The cluster's name.")] = ""
+    launch_type: Annotated[
+        str,
+        Meta(
+            pattern="^(fargate|ec2)?$",
+            description="What tasks run on: fargate or ec2.",
+            extra={"form": "fargate or ec2"},
+        ),
+    ] = ""
+    stack: Stack = ""
 
 
 class TargetSettings(_Settings, frozen=True):
@@ -117,50 +147,77 @@ class Gates(_Settings, frozen=True):
 class Canary(_Settings, frozen=True):
     """Traffic in steps of percent, with a time to watch each."""
 
-    steps: tuple[Annotated[int, Meta(ge=1, le=100)], ...]
-    bake: Duration = "5m"
+    steps: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=100)], ...],
+        Meta(min_length=1, description="Percent of the traffic, increasing, as in [10, 50]."),
+    ]
+    bake: Annotated[Duration, Meta(description="How long each step is watched.")] = "5m"
 
 
 class Strategy(_Settings, frozen=True):
     """How new containers replace the old. Left out: the target's own rolling update."""
 
-    canary: Canary | None = None
+    canary: Annotated[
+        Canary | None, Meta(description="First a part of the traffic, then all of it.")
+    ] = None
 
 
 class Verification(_Settings, frozen=True):
     """A check after the rollout: the address must answer with the status within the timeout."""
 
-    http: Annotated[str, Meta(pattern="^https?://")]
-    status: Annotated[int, Meta(ge=100, le=599)] = 200
+    http: Annotated[
+        str,
+        Meta(
+            pattern="^https?://",
+            description="The address to ask.",
+            examples=["https://qa.example.com/healthz"],
+            extra={"form": "an address that starts with http:// or https://"},
+        ),
+    ]
+    status: Annotated[
+        int, Meta(ge=100, le=599, description="The HTTP status that it must answer with.")
+    ] = 200
     contains: Annotated[str, Meta(description="Text that the body must hold.")] = ""
-    timeout: Duration = "30s"
+    timeout: Annotated[
+        Duration, Meta(description="How long to ask again before it has failed.")
+    ] = "30s"
 
 
 class SourceFiles(_Settings, frozen=True):
     """The team's own manifests, rendered instead of compose.yaml. Exactly one kind is named."""
 
-    manifests: str = ""
-    kustomize: str = ""
-    helm: str = ""
-    task_definition: str = ""
-    service: str = ""
+    manifests: Annotated[str, Meta(description="A folder of Kubernetes manifests.")] = ""
+    kustomize: Annotated[str, Meta(description="A kustomization's folder.")] = ""
+    helm: Annotated[str, Meta(description="A chart's folder.")] = ""
+    task_definition: Annotated[str, Meta(description="An ECS task definition in JSON.")] = ""
+    service: Annotated[
+        str, Meta(description="An ECS service in JSON, beside the task definition.")
+    ] = ""
 
 
 class EnvironmentSettings(_Settings, frozen=True):
     """An environment: what it comes after, where it runs, and the rules for entering it."""
 
     after: Annotated[Name | None, Meta(description="The environment it comes after.")] = None
-    target: TargetSettings | None = None
+    target: Annotated[
+        TargetSettings | None, Meta(description="Where it runs, when that is one place.")
+    ] = None
     targets: Annotated[
         dict[Name, TargetSettings], Meta(description="Several places: regions or clouds.")
     ] = {}
     registry: Annotated[
         str, Meta(description="Images are copied here, by digest, and run from here.")
     ] = ""
-    gates: Gates = Gates()
-    strategy: Strategy = Strategy()
-    verify: tuple[Verification, ...] = ()
-    source: SourceFiles | None = None
+    gates: Annotated[Gates, Meta(description="What a release must pass to enter.")] = Gates()
+    strategy: Annotated[Strategy, Meta(description="How new containers replace the old.")] = (
+        Strategy()
+    )
+    verify: Annotated[
+        tuple[Verification, ...], Meta(description="Checks after the rollout, in order.")
+    ] = ()
+    source: Annotated[
+        SourceFiles | None, Meta(description="The team's own manifests, instead of compose.yaml.")
+    ] = None
     stack: Annotated[
         dict[str, Any], Meta(description="Settings of the environment's Pulumi stack.")
     ] = {}
@@ -170,12 +227,24 @@ class EnvironmentSettings(_Settings, frozen=True):
 
 
 class Settings(_Settings, frozen=True):
-    """shipit.yaml."""
+    """shipit.yaml: an application, its environments in promotion order, and where the record is."""
 
-    app: Name
-    environments: Annotated[dict[Name, EnvironmentSettings], Meta(min_length=1)]
+    app: Annotated[
+        Name,
+        Meta(
+            description="The application's name: projects, namespaces and services start with it."
+        ),
+    ]
+    environments: Annotated[
+        dict[Name, EnvironmentSettings],
+        Meta(min_length=1, description="The environments by name. One comes after nothing."),
+    ]
     ledger: Annotated[
-        str, Meta(description="A folder or s3://bucket/prefix. Left out: .shipit/ledger.")
+        str,
+        Meta(
+            description="A folder, s3://bucket/prefix, gs://bucket/prefix or memory://."
+            " Left out: .shipit/ledger."
+        ),
     ] = ""
     registry: Annotated[
         str, Meta(description="Where images are pushed. Left out: the embedded registry.")
