@@ -80,6 +80,7 @@ class Board:
         self._rows: dict[tuple[str, Stage, str], Row] = {}
         self._heading: str | None = None
         self._shown: set[tuple[str, ...]] = set()
+        self._failures: set[tuple[str, str, str]] = set()
 
     @property
     def running(self) -> tuple[Row, ...]:
@@ -126,6 +127,8 @@ class Board:
         return [_ended(self._rows.pop(key), Mark.DONE, now) for key in over]
 
     def _step(self, event: Progress, now: float) -> list[Record]:
+        if self._told(event):
+            return []
         key = (event.environment, event.stage, event.target)
         row = self._rows.setdefault(key, Row(*key, started=now))
         if event.subject:
@@ -135,6 +138,15 @@ class Board:
         if event.mark not in _ENDED:
             return []
         return [_ended(self._rows.pop(key), event.mark, now)]
+
+    def _told(self, event: Progress) -> bool:
+        """A failure is told by the target that saw it, and again by the runbook: once is enough."""
+        if event.mark is not Mark.FAILED or not event.subject:
+            return False
+        key = (event.environment, event.subject, event.message)
+        told = key in self._failures
+        self._failures.add(key)
+        return told
 
 
 def _share(one: str, other: str) -> bool:

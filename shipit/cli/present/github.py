@@ -6,13 +6,17 @@ packages/core/src/command.ts for the escaping.
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from shipit.cli.present.ink import clean
 from shipit.cli.present.matrix import Cell, Column, Matrix
-from shipit.model.progress import Failed, Outcome, RolledBack, Superseded
+from shipit.cli.present.outlet import Outlet
+from shipit.errors import ShipitError
+from shipit.model.progress import Failed, Mark, Outcome, Progress, Reason, RolledBack
 
+Event = Progress | Outcome
 _SHOWN_LOGS = 5
 
 
@@ -29,16 +33,39 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def annotations(outcome: Outcome, environment: str) -> Iterator[str]:
-    """An error for each reason of a deployment that did not succeed."""
-    where = f"shipit {environment}".strip()
-    if isinstance(outcome, Superseded):
-        yield error(where, f"superseded by {outcome.by}")
-    elif isinstance(outcome, Failed | RolledBack):
-        for reason in outcome.reasons:
-            title = f"{where}: {reason.subject}" if reason.subject else where
-            said = [reason.what, *reason.logs[-_SHOWN_LOGS:]]
-            yield error(title, "\n".join(clean(line) for line in said))
+@contextmanager
+def annotated(listen: Callable[[Event], None], outlet: Outlet) -> Iterator[Callable[[Event], None]]:
+    """The listener, and an annotation for whatever failed: what it hears of, and what ends it."""
+    shown: set[str] = set()
+    environment = ""
+
+    def both(event: Event) -> None:
+        nonlocal environment
+        listen(event)
+        if isinstance(event, Progress):
+            environment = event.environment or environment
+        for reason in _failures(event):
+            title = f"shipit {environment}".strip()
+            if reason.subject:
+                title = f"{title}: {reason.subject}"
+            if (key := f"{title} {reason.what}") not in shown:
+                shown.add(key)
+                said = [reason.what, *reason.logs[-_SHOWN_LOGS:]]
+                outlet.write(error(title, "\n".join(clean(line) for line in said)))
+
+    try:
+        yield both
+    except ShipitError as ended:
+        outlet.write(error("shipit", clean(str(ended))))
+        raise
+
+
+def _failures(event: Event) -> tuple[Reason, ...]:
+    if isinstance(event, Failed | RolledBack):
+        return event.reasons
+    if isinstance(event, Progress) and event.mark is Mark.FAILED:
+        return (Reason(event.subject, event.message or f"{event.stage} failed", event.logs),)
+    return ()
 
 
 def grouped_logs(title: str, lines: Sequence[str]) -> Iterator[str]:

@@ -41,6 +41,7 @@ class PlainLines:
         self._environment = ""
         self._running: dict[tuple[str, ...], datetime] = {}
         self._shown: set[tuple[str, ...]] = set()
+        self._failures: set[tuple[str, str, str]] = set()
 
     def __call__(self, event: Progress | Outcome) -> None:
         if isinstance(event, Progress):
@@ -60,12 +61,21 @@ class PlainLines:
         key = (event.environment, event.stage, event.target, event.subject)
         if event.mark is not Mark.RUNNING:
             self._running.pop(key, None)
-            return True
+            return not self._told(event)
         last = self._running.get(key)
         if last is not None and at - last < _REPEAT and not event.logs:
             return False
         self._running[key] = at
         return True
+
+    def _told(self, event: Progress) -> bool:
+        """A failure is told by the target that saw it, and again by the runbook: once is enough."""
+        if event.mark is not Mark.FAILED or not event.subject:
+            return False
+        key = (event.environment, event.subject, event.message)
+        told = key in self._failures
+        self._failures.add(key)
+        return told
 
     def _outcome(self, outcome: Outcome, at: datetime) -> None:
         self._running.clear()

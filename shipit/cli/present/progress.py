@@ -40,7 +40,14 @@ def listener(
     environ = os.environ if environ is None else environ
     stream = stream or (sys.stdout if as_json else sys.stderr)
     with _chosen(as_json, stream, environ, clock) as listen:
-        yield _with_annotations(listen, as_json, stream) if _on_github(environ) else listen
+        if not _on_github(environ):
+            yield listen
+            return
+        from shipit.cli.present.github import annotated
+
+        # Beside JSON they go to standard error: a runner reads both streams, a program one.
+        with annotated(listen, Outlet(sys.stderr if as_json else stream)) as listen_too:
+            yield listen_too
 
 
 @contextmanager
@@ -80,22 +87,3 @@ def json_lines(outlet: Outlet, clock: Clock) -> Listener:
 
 def _on_github(environ: Mapping[str, str]) -> bool:
     return environ.get("GITHUB_ACTIONS") == "true"
-
-
-def _with_annotations(listen: Listener, as_json: bool, stream: TextIO) -> Listener:
-    """Annotations go to standard error beside JSON: a runner reads both streams, a program one."""
-    from shipit.cli.present.github import annotations
-
-    outlet = Outlet(sys.stderr if as_json else stream)
-    environment = ""
-
-    def both(event: Progress | Outcome) -> None:
-        nonlocal environment
-        listen(event)
-        if isinstance(event, Progress):
-            environment = event.environment or environment
-            return
-        for line in annotations(event, environment):
-            outlet.write(line)
-
-    return both
