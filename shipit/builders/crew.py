@@ -1,6 +1,6 @@
 """Work on several threads that gives one stream of items, and ends together."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Lock
@@ -37,7 +37,7 @@ class _Ended(msgspec.Struct):
     error: BaseException | None = None
 
 
-def together(tasks: Sequence[Callable[[Crew], Iterator[T]]], at_once: int) -> Iterator[T]:
+def together(tasks: Sequence[Callable[[Crew], Iterator[T]]], at_once: int) -> Generator[T]:
     """Every task's items as they come, `at_once` tasks at a time, begun in the order given.
 
     The first error stops the others and is raised. So does leaving the iterator early.

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-_INTERNAL = "[internal]"  # BuildKit's own housekeeping: shown to nobody unless it fails
+# BuildKit's own housekeeping, which is shown to nobody unless it fails.
+_INTERNAL = re.compile(r"\[(\S+ )?internal\]|\[auth\]")
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -26,7 +27,7 @@ class Step(msgspec.Struct, frozen=True):
 
     @property
     def internal(self) -> bool:
-        return self.name.startswith(_INTERNAL)
+        return bool(_INTERNAL.match(self.name))
 
 
 class Dialect(Protocol):

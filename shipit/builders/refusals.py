@@ -1,7 +1,6 @@
 """The one place where buildx's words decide what kind of error it is: it gives nothing better.
 
-Each row was recorded from a registry or is quoted from a registry's own documentation;
-tests/unit/builders/refusals.json has the outputs in full.
+Each row was recorded, or comes from a public report: tests/unit/builders/refusals.json has them.
 """
 
 import re
@@ -11,13 +10,11 @@ import msgspec
 from shipit.errors import PreconditionError, RemoteError, ShipitError
 
 _CREDENTIALS = re.compile(
-    r"no basic auth credentials"  # engine, no credentials for this registry
-    r"|unauthorized: "  # engine and containerd, the registry's own code (OCI distribution spec)
-    r"|denied: "  # the same, for a push without the right
-    r"|failed to authorize:"  # containerd, the token server said no
-    r"|insufficient_scope"  # containerd, a token without the right
-    r"|unexpected status(?: code)?[^:]*: ?40[13]"  # containerd
-    r"|authorization failed",
+    r"no basic auth credentials"  # engine: it has none for this registry
+    r"|unauthorized: |denied: "  # engine: the registry's own error code
+    r"|insufficient_scope"  # containerd: the token does not have the right
+    r"|authorization failed"  # containerd
+    r"|\b40[13] (?:Unauthorized|Forbidden)",  # containerd: the registry or its token server
     re.IGNORECASE,
 )
 _UNREACHABLE = re.compile(
