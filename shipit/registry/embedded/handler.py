@@ -30,10 +30,6 @@ class Handler(BaseHTTPRequestHandler):
     rbufsize = 64 * 1024
     disable_nagle_algorithm = True
 
-    def setup(self) -> None:
-        super().setup()
-        self.server.connected(self.connection)
-
     def finish(self) -> None:
         self.server.disconnected(self.connection)
         super().finish()

@@ -1,4 +1,4 @@
-"""An OCI image layout on disk (image-spec image-layout.md), safe against kill -9 and company.
+"""An OCI image layout on disk (image-spec image-layout.md), whole after kill -9 at any moment.
 
 oci-layout        {"imageLayoutVersion": "1.0.0"}
 index.json        repositories and tags (index.py); replaced by rename, under a lock

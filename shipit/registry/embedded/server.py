@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from socketserver import ThreadingTCPServer
 from types import TracebackType
@@ -15,8 +16,17 @@ from shipit.registry.embedded.uploads import Uploads
 
 LOOPBACK = "127.0.0.1"
 _DRAIN = 30.0  # seconds for requests in flight when the registry ends
+_FIRST_REQUEST = 1.0  # seconds for the first request of a connection that was just accepted
 
 Intercept = Callable[[Handler], bool]
+
+
+class Phase(Enum):
+    """Where a connection stands: no request yet, in the middle of one, between two."""
+
+    FRESH = 1
+    BUSY = 2
+    IDLE = 3
 
 
 class Server(ThreadingTCPServer):
@@ -41,27 +51,29 @@ class Server(ThreadingTCPServer):
         self.layout, self.identity = layout, identity
         self.uploads = Uploads(layout)
         self.read_only, self.referrers, self.intercept = read_only, referrers, intercept
-        self._busy: dict[socket.socket, bool] = {}
+        self._phases: dict[socket.socket, Phase] = {}
         self._ending = False
         self._changed = threading.Condition()
 
-    def connected(self, connection: socket.socket) -> None:
+    def process_request(self, request: Any, client_address: Any) -> None:
         with self._changed:
-            self._busy[connection] = False
+            self._phases[request] = Phase.FRESH
+        super().process_request(request, client_address)
 
     def disconnected(self, connection: socket.socket) -> None:
         with self._changed:
-            self._busy.pop(connection, None)
+            self._phases.pop(connection, None)
             self._changed.notify_all()
 
     def begin(self, connection: socket.socket) -> None:
         with self._changed:
-            self._busy[connection] = True
+            self._phases[connection] = Phase.BUSY
+            self._changed.notify_all()
 
     def end(self, connection: socket.socket) -> bool:
         """A request is done; whether its connection may serve another."""
         with self._changed:
-            self._busy[connection] = False
+            self._phases[connection] = Phase.IDLE
             self._changed.notify_all()
             return not self._ending
 
@@ -71,11 +83,12 @@ class Server(ThreadingTCPServer):
         self.socket.close()
         with self._changed:
             self._ending = True
-            for connection, busy in list(self._busy.items()):
-                if not busy:
+            self._changed.wait_for(lambda: Phase.FRESH not in self._phases.values(), _FIRST_REQUEST)
+            for connection, phase in list(self._phases.items()):
+                if phase is not Phase.BUSY:
                     abort(connection)
-            self._changed.wait_for(lambda: not self._busy, seconds)
-            for connection in list(self._busy):
+            self._changed.wait_for(lambda: not self._phases, seconds)
+            for connection in list(self._phases):
                 abort(connection)
 
     def _accept_queued(self) -> None:
