@@ -1,0 +1,96 @@
+"""What every verb shares: the project, `--json`, and the way results reach the user."""
+
+import functools
+import sys
+from collections.abc import Callable, Generator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from shipit.model import codec
+from shipit.model.progress import Failed, Progress, RolledBack, Succeeded, Superseded
+
+if TYPE_CHECKING:
+    from shipit.delivery.project import Project
+
+R = TypeVar("R")
+Step = Progress | Succeeded | Failed | RolledBack | Superseded
+
+
+class Session:
+    """One run of one verb."""
+
+    def __init__(self, file: str | None, *, as_json: bool) -> None:
+        self.file = file
+        self.as_json = as_json
+
+    @cached_property
+    def project(self) -> "Project":
+        from shipit.delivery.project import Project
+
+        return Project.open(Path(self.file) if self.file else None)
+
+    def show(self, value: Any, draw: Callable[[], None]) -> None:
+        """`value` as a JSON document on stdout, or drawn for people."""
+        if self.as_json:
+            sys.stdout.write(codec.pretty(value).decode() + "\n")
+        else:
+            draw()
+
+    def follow(self, work: Generator[Step, None, R]) -> R:
+        """Run a runbook to its end, its progress shown as it comes; its result is returned, and
+        with `--json` is the last line."""
+        from shipit.cli.present.progress import listener
+
+        with listener(as_json=self.as_json) as listen:
+            while True:
+                try:
+                    listen(next(work))
+                except StopIteration as end:
+                    result: R = end.value
+                    break
+        if self.as_json:
+            sys.stdout.write(codec.encode(result).decode() + "\n")
+        return result
+
+    def say(self, text: str) -> None:
+        """A line for people, on stderr, where stdout is data."""
+        click.echo(text, err=True)
+
+
+def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """A command whose function gets the Session first; `--json` comes with it."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        @click.pass_context
+        @functools.wraps(function)
+        def callback(ctx: click.Context, /, *args: Any, as_json: bool, **words: Any) -> Any:
+            file = (ctx.obj or {}).get("file")
+            return function(Session(file, as_json=as_json), *args, **words)
+
+        debug: Any = click.option("--debug", is_flag=True, hidden=True, expose_value=False)
+        json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+        made: click.Command = click.command(name, **attributes)(json(debug(callback)))  # type: ignore[no-untyped-call]
+        return made
+
+    return decorate
+
+
+def env_option(*, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        "--env",
+        "-e",
+        "environment",
+        metavar="ENV",
+        required=required,
+        default=None if required else "",
+        help="The environment.",
+    )
+
+
+def target_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--target", default="", metavar="NAME", help="Which target, when there are several."
+    )(function)

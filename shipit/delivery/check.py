@@ -1,0 +1,139 @@
+"""What would stop a deployment, before it does."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from shipit.config import compose
+from shipit.delivery import choose
+from shipit.delivery.desired import desire
+from shipit.delivery.planning import refuse_unhonoured
+from shipit.delivery.project import Project
+from shipit.errors import ShipitError, UsageError
+from shipit.model import application
+from shipit.model.deployment import Desired, Finding
+from shipit.model.pipeline import Environment
+from shipit.model.state import State
+from shipit.policy.gates import ask_gates, holding
+
+
+def check(project: Project, environment: str = "") -> Iterator[Finding]:
+    """Findings, one after the other: the files, the tools, the ledger, the registry, each target.
+
+    A thing that cannot be looked at is an error finding; nothing is raised for it.
+    """
+    names = [project.environment(environment).name] if environment else None
+    environments = [
+        e for e in project.pipeline.environments.values() if names is None or e.name in names
+    ]
+    yield Finding("ok", project.pipeline.file, f"{len(project.pipeline.environments)} environments")
+    projects: list[dict[str, Any]] = []
+    yield from _guarded("compose.yaml", lambda: _application(project, projects))
+    yield from _guarded("build", lambda: _builder(project))
+    yield from _guarded("registry", lambda: _registry(project, projects))
+    state: list[State] = []
+    yield from _guarded("ledger", lambda: _ledger(project, state))
+    for wanted in environments:
+        yield from _guarded(wanted.name, partial(_environment, project, wanted, state))
+
+
+def _guarded(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from look()
+    except ShipitError as error:
+        what = error.what + (f": {error.why}" if error.why else "")
+        yield Finding("error", subject, what, error.next_step)
+
+
+def _application(project: Project, found: list[dict[str, Any]]) -> Iterator[Finding]:
+    warnings: list[str] = []
+    projects = compose.render_all(project.pipeline, warn=warnings.append)
+    found.extend(projects.values())
+    first = found[0]
+    yield Finding("ok", "compose.yaml", f"services: {', '.join(application.services(first))}")
+    for warning in sorted(set(warnings)):
+        yield Finding("warning", "compose.yaml", warning)
+    for name, rendered in projects.items():
+        for variable in application.literal_secrets(rendered):
+            yield Finding(
+                "warning",
+                f"compose.yaml in {name}",
+                f"{variable} looks like a secret, and its value would be in the ledger",
+                "use Compose's `secrets:` with a file or an environment variable",
+            )
+        for bind in application.relative_binds(rendered):
+            yield Finding(
+                "warning",
+                f"compose.yaml in {name}",
+                f"{bind} is bound from the checkout and does not travel with a release",
+                "put it into the image, or use a volume",
+            )
+
+
+def _builder(project: Project) -> Iterator[Finding]:
+    from shipit.builders import machine
+
+    with project.registries() as registries:
+        found = machine.find(registries.home)
+    yield Finding("ok", "build", f"buildx builder {found.name}")
+
+
+def _registry(project: Project, projects: list[dict[str, Any]]) -> Iterator[Finding]:
+    """Every repository is asked for something: that takes the credentials a build will need."""
+    with project.registries() as registries:
+        if registries.embedded:
+            yield Finding("ok", "registry", "the embedded one, in .shipit/registry")
+            return
+        for service in sorted({name for p in projects for name in application.built(p)}):
+            registries.client.head_manifest(f"{registries.home}/{service}", "latest")
+        yield Finding("ok", "registry", registries.home)
+
+
+def _ledger(project: Project, state: list[State]) -> Iterator[Finding]:
+    state.append(project.ledger.read())
+    yield Finding("ok", "ledger", f"{project.ledger.name}, at commit {state[0].number}")
+
+
+def _environment(
+    project: Project, environment: Environment, state: list[State]
+) -> Iterator[Finding]:
+    refuse_unhonoured(environment)
+    targets = project.targets(environment)
+    desired = _desired(project, environment, state)
+    for name, target in targets.items():
+        subject = environment.name if len(targets) == 1 else f"{environment.name}/{name}"
+        for finding in target.check(desired):
+            yield Finding(
+                finding.level,
+                f"{subject} {finding.subject}".strip(),
+                finding.what,
+                finding.next_step,
+            )
+    yield from _gates(environment, state)
+
+
+def _desired(project: Project, environment: Environment, state: list[State]) -> Desired | None:
+    """What the next deployment would bring, when there is such a thing already."""
+    if not state:
+        return None
+    try:
+        summary = choose.default(state[0], environment)
+        release = project.ledger.get_release(summary.digest)
+        with project.registries() as registries:
+            return desire(release, environment, registries)
+    except UsageError:
+        return None
+
+
+def _gates(environment: Environment, state: list[State]) -> Iterator[Finding]:
+    """A gate that holds stops a deployment too, but it is no fault: a warning."""
+    if not state:
+        return
+    try:
+        release = choose.default(state[0], environment)
+    except UsageError as error:
+        yield Finding("warning", environment.name, error.what, error.next_step)
+        return
+    for held in holding(ask_gates(release, environment, state[0], datetime.now(UTC))):
+        yield Finding("warning", f"{environment.name} {held.gate}", held.reason, held.how_to_pass)
