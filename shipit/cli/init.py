@@ -1,0 +1,169 @@
+"""`shipit init`: a shipit.yaml to start from, and what to do next."""
+
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import click
+import msgspec
+
+from shipit.cli.session import Session, verb
+from shipit.errors import ConfigurationError, PreconditionError, UnknownNameError, did_you_mean
+
+_TEMPLATES = files("shipit") / "templates"
+_IGNORED = ".shipit/"
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class Template(msgspec.Struct, frozen=True):
+    name: str
+    about: str
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """What `init` has done. `compose` is the file it found, "" for none; `wrote` are paths."""
+
+    app: str
+    pipeline: str
+    environments: tuple[str, ...]
+    wrote: tuple[str, ...]
+    compose: str
+    next: tuple[str, ...]
+
+
+@verb("init")
+@click.option("--pipeline", default="docker", metavar="NAME", help="Which one to start from.")
+@click.option("--app", default="", metavar="NAME", help="Left out: the folder's name.")
+@click.option("--list", "listing", is_flag=True, help="List the pipelines to start from.")
+@click.option("--force", is_flag=True, help="Overwrite a shipit.yaml that is there.")
+def command(session: Session, *, pipeline: str, app: str, listing: bool, force: bool) -> None:
+    """Write a shipit.yaml to start from."""
+    if listing:
+        session.show(templates(), _draw_templates)
+        return
+    begun = begin(_folder(session), pipeline=pipeline, app=app, force=force)
+    session.show(begun, lambda: click.echo("\n".join(_told(begun))))
+
+
+def templates() -> list[Template]:
+    """The reference pipelines. The first line of each says what it is."""
+    found = (f for f in _TEMPLATES.iterdir() if f.name.endswith(".yaml"))
+    return [
+        Template(f.name.removesuffix(".yaml"), f.read_text("utf-8").partition("\n")[0].lstrip("# "))
+        for f in sorted(found, key=lambda f: f.name)
+    ]
+
+
+def begin(folder: Path, *, pipeline: str, app: str, force: bool) -> Begun:
+    """Writes shipit.yaml in `folder`, and ignores .shipit/ in a git repository.
+
+    Raises UnknownNameError, ConfigurationError (the name), PreconditionError (it is there, or the
+    folder cannot be written); then nothing was written.
+    """
+    from shipit.config.file import FILE_NAME, load
+
+    path = folder / FILE_NAME
+    app = _checked(app) if app else name_from(folder.name)
+    text = _template(pipeline).replace("APP", app)
+    if path.exists() and not force:
+        raise PreconditionError(
+            f"{path} is there already",
+            next_step="`shipit check` looks it over; `shipit init --force` overwrites it",
+        )
+    wrote = [path.name]
+    try:
+        path.write_text(text, encoding="utf-8")
+        wrote += [_ignore(folder)] if _in_git(folder) else []
+    except OSError as error:
+        raise PreconditionError(f"{error.filename} cannot be written: {error.strerror}") from None
+    environments = tuple(load(path).environments)
+    compose = _compose(folder)
+    return Begun(
+        app=app,
+        pipeline=pipeline,
+        environments=environments,
+        wrote=tuple(w for w in wrote if w),
+        compose=compose,
+        next=tuple(_next_steps(folder, environments, compose)),
+    )
+
+
+def name_from(folder: str) -> str:
+    """A folder's name as an application's: lower case, dashes, at most 63 characters."""
+    name = re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")[:63].strip("-")
+    return name or "app"
+
+
+def _folder(session: Session) -> Path:
+    return Path(session.file).absolute().parent if session.file else Path.cwd()
+
+
+def _checked(app: str) -> str:
+    if not _NAME.fullmatch(app):
+        raise ConfigurationError(
+            f"{app!r} cannot be an application's name",
+            why="it is part of names on every target: lower-case letters, digits and dashes",
+            next_step=f"try --app {name_from(app)}",
+        )
+    return app
+
+
+def _template(name: str) -> str:
+    known = [template.name for template in templates()]
+    if name not in known:
+        raise UnknownNameError(
+            f"there is no pipeline {name} to start from{did_you_mean(name, known)}",
+            next_step=f"there {'are' if len(known) > 1 else 'is'}: {', '.join(known)}",
+        )
+    return _TEMPLATES.joinpath(f"{name}.yaml").read_text("utf-8")
+
+
+def _in_git(folder: Path) -> bool:
+    return any((above / ".git").exists() for above in (folder, *folder.parents))
+
+
+def _ignore(folder: Path) -> str:
+    """Adds .shipit/ to .gitignore. Returns the file's name, "" when it was in it."""
+    path = folder / ".gitignore"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if {_IGNORED, ".shipit", "/.shipit/", "/.shipit"} & set(text.split()):
+        return ""
+    start = text if not text or text.endswith("\n") else text + "\n"
+    path.write_text(f"{start}{_IGNORED}\n", encoding="utf-8")
+    return path.name
+
+
+def _compose(folder: Path) -> str:
+    from shipit.config.compose import FILE_NAMES
+
+    return next((name for name in FILE_NAMES if (folder / name).is_file()), "")
+
+
+def _next_steps(folder: Path, environments: tuple[str, ...], compose: str) -> Iterator[str]:
+    if not compose:
+        yield "write a compose.yaml: it says which services run, and what each is built from"
+    overlays = [name for name in environments if not (folder / f"compose.{name}.yaml").exists()]
+    if overlays:
+        yield f"give each environment its own ports, in compose.{overlays[0]}.yaml and so on"
+    yield "shipit check"
+    yield "shipit build"
+    first, *later = environments
+    yield f"shipit deploy --env {first}"
+    for name in later[:1]:
+        yield f"shipit promote {name}"
+
+
+def _told(begun: Begun) -> Iterator[str]:
+    yield f"wrote {' and '.join(begun.wrote)}: {begun.app} in {', '.join(begun.environments)}"
+    if begun.compose:
+        yield f"found {begun.compose}"
+    yield "next:"
+    for step in begun.next:
+        yield f"  {step}"
+
+
+def _draw_templates() -> None:
+    from shipit.cli.present.table import table
+
+    table(["pipeline", "what it is"], [(t.name, t.about) for t in templates()])
