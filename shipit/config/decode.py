@@ -20,8 +20,6 @@ _MOST_SHOWN = 10
 
 def decode(node: Node, kind: type[T], file: str) -> T:
     """Raises one ConfigurationError: the first problem, and the others as its `why`."""
-    if size(node) > MAX_NODES:
-        raise ConfigurationError(f"more than {MAX_NODES:,} values once aliases are read", file=file)
     walk = _Walk(file)
     value = walk.read(node, inspect.type_info(kind), "")
     refuse(walk.problems)
@@ -105,14 +103,24 @@ class _Walk:
     def __init__(self, file: str) -> None:
         self.file = file
         self.problems: list[ConfigurationError] = []
+        self.nodes = 0
 
     def problem(self, node: Node | Entry, path: str, what: str) -> None:
         self.problems.append(
             ConfigurationError(what, file=self.file, line=node.line, column=node.column, path=path)
         )
 
+    def count(self, nodes: int, node: Node, path: str) -> None:
+        """What aliases repeat is counted each time: an alias bomb ends here."""
+        self.nodes += nodes
+        if self.nodes > MAX_NODES:
+            self.problem(node, path, f"more than {MAX_NODES:,} values once aliases are read")
+            raise self.problems[-1]
+
     def read(self, node: Node, kind: inspect.Type, path: str) -> Any:
         inner, form = _inner(kind)
+        anything = isinstance(inner, inspect.AnyType)
+        self.count(size(node) if anything else 1, node, path)
         empty = isinstance(node, Scalar) and node.value is None
         if empty and _is_optional(kind):
             # `docker:` with nothing under it means "with its defaults", as in compose files.

@@ -6,7 +6,7 @@ exhaust the stack. Plain scalars are resolved by YAML 1.2's core schema (section
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ _INT = re.compile(r"[-+]?[0-9]{1,18}|0o[0-7]{1,20}|0x[0-9a-fA-F]{1,15}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3})?")
 # YAML 1.2 section 5.1, c-printable.
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LINE_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")  # as libyaml counts lines
 _STRING_TAGS = (None, "!", "tag:yaml.org,2002:str")
 
 
@@ -34,11 +35,20 @@ class Scalar(msgspec.Struct, frozen=True):
     text: str
     value: Any
 
+    @property
+    def height(self) -> int:
+        return 1
+
 
 class Sequence(msgspec.Struct, frozen=True):
     line: int
     column: int
     items: tuple["Node", ...]
+    height: int  # levels, this one included, with aliases written out
+
+    @property
+    def children(self) -> Iterable["Node"]:
+        return self.items
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -53,6 +63,11 @@ class Mapping(msgspec.Struct, frozen=True):
     line: int
     column: int
     entries: dict[str, Entry]
+    height: int
+
+    @property
+    def children(self) -> Iterable["Node"]:
+        return (entry.value for entry in self.entries.values())
 
 
 Node = Scalar | Sequence | Mapping
@@ -83,10 +98,8 @@ def size(node: Node) -> int:
     while waiting and count <= MAX_NODES:
         found = waiting.pop()
         count += 1
-        if isinstance(found, Sequence):
-            waiting.extend(found.items)
-        elif isinstance(found, Mapping):
-            waiting.extend(entry.value for entry in found.entries.values())
+        if not isinstance(found, Scalar):
+            waiting.extend(found.children)
     return count
 
 
@@ -117,8 +130,13 @@ def _resolve(text: str) -> Any:
     return text
 
 
+def _height(children: Iterable[Node]) -> int:
+    return 1 + max((child.height for child in children), default=0)
+
+
 class _Composer:
-    """One pass over the events; `nodes` counts what merges copy, `open` the anchors being read."""
+    """One pass over the events. `nodes` counts what has been read and what merges have copied;
+    an anchor is None while its value is being read."""
 
     def __init__(self, text: str, file: str) -> None:
         self.file = file
@@ -141,7 +159,8 @@ class _Composer:
     def _invalid(self, error: Any) -> ConfigurationError:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        written = self.text.split("\n")[line - 1] if mark else ""
+        lines = _LINE_BREAK.split(self.text)
+        written = lines[line - 1] if 0 < line <= len(lines) else ""
         tab = "\t" in written[: len(written) - len(written.lstrip())]
         return ConfigurationError(
             f"not YAML: {error.problem or error.context}"
@@ -171,10 +190,9 @@ class _Composer:
         import yaml
 
         self._count(1, event)
-        if depth > MAX_DEPTH:
-            raise self._wrong(f"nested more than {MAX_DEPTH} levels deep", event)
+        self._refuse_depth(depth, event)
         if isinstance(event, yaml.AliasEvent):
-            return self._aliased(event)
+            return self._aliased(event, depth)
         if event.anchor:
             self.anchors[event.anchor] = None
         node: Node
@@ -193,12 +211,17 @@ class _Composer:
         if self.nodes > MAX_NODES:
             raise self._wrong(f"more than {MAX_NODES:,} values, counted with what is merged", event)
 
-    def _aliased(self, event: Any) -> Node:
+    def _refuse_depth(self, depth: int, event: Any) -> None:
+        if depth > MAX_DEPTH:
+            raise self._wrong(f"nested more than {MAX_DEPTH} levels deep", event)
+
+    def _aliased(self, event: Any, depth: int) -> Node:
         if event.anchor not in self.anchors:
             raise self._wrong(f"*{event.anchor} refers to no anchor above it", event)
         node = self.anchors[event.anchor]
         if node is None:
             raise self._wrong(f"*{event.anchor} stands within the value that it refers to", event)
+        self._refuse_depth(depth + node.height - 1, event)
         return node
 
     def _scalar(self, event: Any) -> Scalar:
@@ -224,7 +247,8 @@ class _Composer:
             if isinstance(inner, yaml.SequenceEndEvent):
                 break
             items.append(self._node(inner, depth + 1))
-        return Sequence(event.start_mark.line + 1, event.start_mark.column + 1, tuple(items))
+        mark = event.start_mark
+        return Sequence(mark.line + 1, mark.column + 1, tuple(items), _height(items))
 
     def _mapping(self, event: Any, depth: int) -> Mapping:
         import yaml
@@ -247,9 +271,10 @@ class _Composer:
                     key,
                 )
             entries[name] = Entry(line, column, value)
-        return Mapping(
-            event.start_mark.line + 1, event.start_mark.column + 1, {**merged, **entries}
-        )
+        entries = {**merged, **entries}
+        mark = event.start_mark
+        height = _height(entry.value for entry in entries.values())
+        return Mapping(mark.line + 1, mark.column + 1, entries, height)
 
     def _key(self, event: Any, depth: int) -> tuple[str, bool]:
         """The key's text, and whether it is the merge key `<<` (YAML 1.1's merge type)."""

@@ -69,9 +69,8 @@ def _environment(environment: EnvironmentSettings, path: Path) -> Iterator[Broke
         yield from _duration(environment.gates.soak, (*path, "gates", "soak"))
     for n, window in enumerate(environment.gates.freeze):
         if not window.strip():
-            yield Broken(
-                (*path, "gates", "freeze", n), "empty; a window is 'Fri 16:00 - Mon 08:00'"
-            )
+            what = "empty; a window is 'Fri 16:00 - Mon 08:00 Europe/Madrid'"
+            yield Broken((*path, "gates", "freeze", n), what)
     yield from _canary(environment, (*path, "strategy", "canary"))
     for n, check in enumerate(environment.verify):
         yield from _address(check.http, (*path, "verify", n, "http"))
@@ -114,7 +113,7 @@ def _source(environment: EnvironmentSettings, path: Path) -> Iterator[Broken]:
         return
     kinds = [k for k in source.__struct_fields__ if k != "service" and getattr(source, k)]
     if len(kinds) != 1:
-        said = " and ".join(kinds) + " are all here" if kinds else "no kind of source"
+        said = " and ".join(kinds) + " are both here" if kinds else "no kind of source"
         yield Broken(path, f"{said}; name one of manifests, kustomize, helm, task_definition")
     if source.service and "task_definition" not in kinds:
         yield Broken((*path, "service"), "a service definition goes with a task_definition")
@@ -169,9 +168,8 @@ def _graph(environments: dict[str, EnvironmentSettings]) -> Iterator[Broken]:
     cycle = _cycle(environments)
     if cycle:
         circle = " after ".join((*cycle, cycle[0]))
-        yield Broken(
-            ("environments", cycle[0], "after"), f"the environments go in a circle: {circle}"
-        )
+        place = ("environments", cycle[0], "after")
+        yield Broken(place, f"the environments go in a circle: {circle}")
 
 
 def _cycle(environments: dict[str, EnvironmentSettings]) -> tuple[str, ...]:
@@ -206,15 +204,15 @@ def _places(environments: dict[str, EnvironmentSettings]) -> Iterator[Broken]:
             place = _place(name, target)
             other = seen.setdefault(place, (name, where))
             if other != (name, where):
-                whose = f"{other[0]}.{other[1]}"
-                yield Broken(
-                    ("environments", name, *where.split(".", 1)), f"the same place as {whose}"
-                )
+                path = ("environments", name, *where.split(".", 1))
+                same = f"the same place as {'.'.join(other)}"
+                yield Broken(path, f"{same}; one would overwrite the other")
 
 
 def _named_targets(environment: EnvironmentSettings) -> Iterator[tuple[str, TargetSettings]]:
     if environment.target is not None:
         yield "target", environment.target
+        return  # beside it, `targets` is an error of its own
     for name, target in environment.targets.items():
         yield f"targets.{name}", target
 
