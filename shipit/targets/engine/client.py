@@ -25,9 +25,9 @@ class Engine:
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self._kept: Connection | None = None
         self.version = ""
         self._skew = 0.0
-        self._kept: Connection | None = None
 
     def get(self, path: str, **query: Any) -> Any:
         return self._json("GET", path, query, None, _REQUEST)
@@ -60,6 +60,10 @@ class Engine:
         if self._kept:
             self._kept.close()
             self._kept = None
+
+    def __del__(self) -> None:
+        # Targets have no end of their own: the connection goes with whoever asked.
+        self.close()
 
     def _json(self, method: str, path: str, query: dict[str, Any], body: Any, wait: float) -> Any:
         self._negotiate()
