@@ -1,0 +1,39 @@
+# Everything here runs on a fresh Debian or Ubuntu with Python 3.11 or later; `scripts/ground`
+# installs what is missing and starts a Docker engine where none answers.
+.PHONY: demo demo-clean test check bench docs lock help
+.DEFAULT_GOAL := help
+
+python := .venv/bin/python
+
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: ## one digest from build to production, in four environments on this machine
+	@scripts/ground
+	@scripts/demo
+
+demo-clean: ## take the demo's environments and its record away
+	@scripts/demo-clean
+
+test: ## the checks, then every test
+	@scripts/ground --tests
+	@$(MAKE) --no-print-directory check
+	$(python) -m pytest -n 2 --dist loadgroup $(PYTEST)
+
+check: ## formatting, lint, types, and the direction of imports
+	@scripts/venv
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: ## the speed promises, as ratios in one run
+	@scripts/ground
+	$(python) -m bench
+
+docs: ## make the generated reference pages again
+	@scripts/venv
+	$(python) -m docs
+
+lock: ## make requirements/*.txt again
+	@scripts/lock
