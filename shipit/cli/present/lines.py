@@ -52,6 +52,10 @@ class PlainLines:
     def _progress(self, event: Progress, at: datetime) -> None:
         self._environment = event.environment or self._environment
         subject = place(event.target, event.subject)
+        if event.logs and event.mark is Mark.RUNNING and not event.message:
+            for line in event.logs:  # as it is written: every line counts, also one seen before
+                self._outlet.write(f"         | {clean(line)}")
+            return
         if not self._worth_a_line(event, at):
             return
         self._line(at, event.environment, event.stage, subject, _sentence(event))
