@@ -66,8 +66,11 @@ class Note:
 
 @dataclass(slots=True)
 class LogLines:
+    """The last lines of what failed, or (`live`) the lines of what is at work."""
+
     subject: str
     lines: tuple[str, ...]
+    live: bool = False
 
 
 Record = Heading | Row | Note | LogLines
@@ -96,7 +99,10 @@ class Board:
             said.append(Note(event.subject, event.message))
         else:
             said += self._step(event, now)
-        return [*said, *self.logs(place(event.target, event.subject) or event.stage, event.logs)]
+        subject = place(event.target, event.subject) or event.stage
+        if event.logs and event.mark is Mark.RUNNING:
+            return [*said, LogLines(subject, event.logs, live=True)]
+        return [*said, *self.logs(subject, event.logs)]
 
     def logs(self, subject: str, lines: tuple[str, ...]) -> list[LogLines]:
         """The same lines are shown once: an outcome repeats what an event said."""

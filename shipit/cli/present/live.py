@@ -157,7 +157,8 @@ class _View:
     def _logs(self, block: LogLines) -> RenderableType:
         bar = "│ " if self._ink.unicode else "| "
         lines = Text(style="dim")
-        for line in (f"last {len(block.lines)} log lines of {block.subject}", *block.lines):
+        title = () if block.live else (f"last log lines of {block.subject}",)
+        for line in (*title, *block.lines):
             lines.append(bar + self._say(line) + "\n")
         lines.right_crop(1)
         return Padding(lines, (0, 0, 0, 4))

@@ -157,7 +157,7 @@ def bad(listen: Listener) -> None:
 def test_a_failure_shows_its_logs_once_below_it(watch: Watch) -> None:
     assert watch(bad).screen.words() == [
         "dev",
-        "│ last 2 log lines of web",
+        "│ last log lines of web",
         "│ boot",
         "│ no database",
         "✗ follow web",
