@@ -52,7 +52,11 @@ def _connect(url: str, emulator: str, *, insecure: bool) -> "ObjectStore":
 
     bucket, prefix = split(url)
     if emulator:
-        access: dict[str, Any] = {"config": {"base_url": emulator, "skip_signature": True}}
+        # obstore's skip_signature still asks the metadata server before it writes
+        access: dict[str, Any] = {
+            "config": {"base_url": emulator},
+            "credential_provider": lambda: {"token": "emulator", "expires_at": None},
+        }
     else:
         access = _credentials(url)
     return GCSStore(bucket, prefix=prefix or None, **access, **client_options(allow_http=insecure))

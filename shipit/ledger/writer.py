@@ -17,7 +17,7 @@ from shipit.model.state import State, fold, refusal
 Decide = Callable[[State], Sequence[Event]]
 
 DEADLINE = 60.0  # seconds, for losing to others and for a store that comes and goes
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25  # seconds, after losing to another writer
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 1.0  # seconds, after losing to another writer
 
 
 class Writer:
@@ -41,13 +41,14 @@ class Writer:
         """The commit as it stands in the log; None when there was nothing to commit."""
         while drafted := self._draft():
             draft, after = drafted
+            began = time.monotonic()
             if self._create(draft):
                 self.state = after
                 return draft
             self._catch_up()
             if self._landed:
                 break
-            self._pause()
+            self._pause(time.monotonic() - began)
         return self._landed
 
     def _draft(self) -> tuple[Commit, State] | None:
@@ -96,7 +97,9 @@ class Writer:
                 self._landed = commit
         return self.state.number > before
 
-    def _pause(self) -> None:
+    def _pause(self, took: float) -> None:
+        """Long enough, in the end, that one of many writers finds the others asleep. `took` is
+        what losing took, in seconds: a disk's millisecond or a bucket's fifty."""
         if time.monotonic() > self._until:
             raise RemoteError(
                 f"{path_of(self.state.number + 1)} could not be written within {DEADLINE:.0f} s",
@@ -104,8 +107,8 @@ class Writer:
                 "try again",
                 temporary=True,
             )
+        self._longest = min(max(self._longest, took) * 2, _LONGEST_PAUSE)
         time.sleep(uniform(0, self._longest))  # noqa: S311  jitter, not a secret
-        self._longest = min(self._longest * 2, _LONGEST_PAUSE)
 
 
 def _refused(state: State, event: Event, why: str) -> ShipitError:
