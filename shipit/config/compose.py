@@ -1,8 +1,9 @@
 """compose.yaml and its overlays into one project per environment, by Compose's own rules.
 
 `docker compose config` merges, interpolates, reads env files and applies profiles: its answer is
-the reference. It is asked for YAML and not JSON, because its JSON leaves `x-` keys out (seen with
-2.26 and 5.6), and with paths as they are written, so that a release carries no machine's paths.
+the reference. It is asked for YAML and not JSON, because its JSON leaves the services' `x-` keys
+out (seen with 2.26 and 5.6), and for paths as they are written, so that a release carries no
+machine's paths.
 """
 
 from collections.abc import Callable

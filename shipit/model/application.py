@@ -165,7 +165,7 @@ def _validate_extension(path: str, settings: Any, file: str) -> None:
     choices = [str(when) for when in RunWhen]
     if settings.get("run", RunWhen.BEFORE) not in choices:
         said = settings["run"]
-        meant = did_you_mean(str(said), choices)
+        meant = did_you_mean(said, choices) if isinstance(said, str) else ""
         raise _wrong(f"{path}.run", f"expected before or after, found {said!r}{meant}", file)
 
 

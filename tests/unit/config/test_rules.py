@@ -163,8 +163,8 @@ CASES = [
     (
         HEAD + "    registry: https://registry.example.com/shop\n",
         (
-            "5:5: environments.dev.registry: 'https://registry.example.com/shop' is an address and not"
-            " a repository; write host/path, as in registry.example.com/shop"
+            "5:5: environments.dev.registry: 'https://registry.example.com/shop' is an address"
+            " and not a repository; write host/path, as in registry.example.com/shop"
         ),
     ),
     (
@@ -193,7 +193,7 @@ CASES = [
     (
         HEAD.replace("target: {docker: {}}", "targets: {a: {docker: {}}, b: {docker: {}}}"),
         (
-            "4:31: environments.dev.targets.b: the same place as dev.targets.a;"
+            "4:32: environments.dev.targets.b: the same place as dev.targets.a;"
             " one would overwrite the other"
         ),
     ),
