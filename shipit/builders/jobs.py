@@ -14,7 +14,8 @@ from shipit.model import codec
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One build, for the service it is named after and for those with the very same section."""
+    """One build, for the service it is named after and for those with the very same section: the
+    first one by name that keeps running, before tasks (`x-shipit: {run: ...}`)."""
 
     services: tuple[str, ...]
     section: Section
@@ -28,7 +29,9 @@ def read_jobs(project: Mapping[str, Any], root: Path) -> tuple[Job, ...]:
     """The builds of a project, each after those it is built from. Raises ConfigurationError."""
     alike: dict[bytes, list[str]] = {}
     sections: dict[str, Section] = {}
-    for name, service in sorted((project.get("services") or {}).items()):
+    services: dict[str, Any] = project.get("services") or {}
+    for name in sorted(services, key=lambda name: ("x-shipit" in services[name], name)):
+        service = services[name]
         if service.get("build"):
             sections[name] = section.read(name, service)
             section.require_files(name, sections[name], root)

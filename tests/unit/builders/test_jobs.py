@@ -30,6 +30,12 @@ def test_the_same_section_is_built_once(root: Path) -> None:
     assert jobs(root, worker=same, web=same, api=other) == [("api",), ("web", "worker")]
 
 
+def test_a_shared_build_is_named_after_what_keeps_running(root: Path) -> None:
+    same = {"build": {"context": "a"}}
+    task = {**same, "x-shipit": {"run": "before"}}
+    assert jobs(root, migrate=task, worker=same) == [("worker", "migrate")]
+
+
 def test_a_service_without_a_build_is_not_built(root: Path) -> None:
     assert jobs(root, db={"image": "postgres"}) == []
 
