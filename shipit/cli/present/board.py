@@ -140,9 +140,12 @@ class Board:
         if event.subject:
             _update(row, event, now)
             return []
-        row.message = event.message or row.message
         if event.mark not in _ENDED:
+            # The way back is told by where it leads, not by the steps it takes.
+            keeps = event.stage is Stage.ROLLBACK and row.message
+            row.message = row.message if keeps else event.message or row.message
             return []
+        row.message = event.message or row.message
         return [_ended(self._rows.pop(key), event.mark, now)]
 
     def _told(self, event: Progress) -> bool:
