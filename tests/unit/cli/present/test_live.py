@@ -167,6 +167,15 @@ def test_a_failure_shows_its_logs_once_below_it(watch: Watch) -> None:
     ]
 
 
+def test_the_way_back_is_told_by_where_it_leads(watch: Watch) -> None:
+    def work(listen: Listener) -> None:
+        listen(step(Stage.ROLLBACK, Mark.RUNNING, message="back to 0000001"))
+        listen(step(Stage.ROLLBACK, Mark.RUNNING, message="1 to change"))
+        listen(step(Stage.ROLLBACK, Mark.DONE))
+
+    assert watch(work).screen.words() == ["dev", "✓ rollback back to 0000001"]
+
+
 def test_what_ran_when_an_exception_came_is_shown_as_stopped(watch: Watch) -> None:
     def work(listen: Listener) -> None:
         listen(step(Stage.COPY, Mark.RUNNING, message="layers"))
