@@ -20,7 +20,6 @@ from shipit.model.pipeline import Pipeline
 # As Compose itself looks for them (compose-go, cli/options.go, DefaultFileNames).
 FILE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 _DEADLINE = 60.0  # seconds; 0.1 is usual, and an `include` from a remote place takes a few
-_MOST_CHARACTERS = 1 << 24
 _MOST_AT_ONCE = 4
 
 
@@ -41,12 +40,13 @@ def files(root: Path, environment: str) -> tuple[str, ...]:
     return (base, overlay) if overlay else (base,)
 
 
-def command(app: str, environment: str, names: tuple[str, ...]) -> list[str]:
+def command(app: str, environment: str, names: tuple[str, ...], profile: str = "") -> list[str]:
     """The arguments after `docker compose`."""
     chosen = [argument for name in names for argument in ("--file", name)]
     return [
         *("--project-name", f"{app}-{environment}"),
         *chosen,
+        *(("--profile", profile) if profile else ()),
         *("config", "--no-path-resolution", "--format", "yaml"),
     ]
 
@@ -60,13 +60,30 @@ def render(
 ) -> dict[str, Any]:
     """The project as it is in `environment`, named `<app>-<environment>`, validated.
 
-    compose.yaml can use ${SHIPIT_ENVIRONMENT}. `warn` is given what Compose warns of, a line each
-    (an unset variable). Raises ConfigurationError with Compose's own words when it refuses.
+    compose.yaml can use ${SHIPIT_ENVIRONMENT}. Profiles are respected, except that one-offs are in
+    the project whatever their profile: it is how they are kept out of `docker compose up`.
+    `warn` is given what Compose warns of, a line each (an unset variable). Raises
+    ConfigurationError with Compose's own words when it refuses.
     """
     names = files(root, environment)
+    project, warnings = _config(root, environment, command(app, environment, names), names)
+    if _may_hide_services(root, names):
+        argv = command(app, environment, names, profile="*")
+        project = application.with_one_offs(project, _config(root, environment, argv, names)[0])
+    application.validate(project, " with ".join(names))
+    for line in warnings if warn else ():
+        if warn:
+            warn(line)
+    return project
+
+
+def _config(
+    root: Path, environment: str, argv: list[str], names: tuple[str, ...]
+) -> tuple[dict[str, Any], list[str]]:
+    """What Compose makes of the files, and what it warns of."""
     shown = " with ".join(names)
     done = process.run(
-        [*process.compose(), *command(app, environment, names)],
+        [*process.compose(), *argv],
         deadline=_DEADLINE,
         cwd=root,
         env={"SHIPIT_ENVIRONMENT": environment},
@@ -75,13 +92,15 @@ def render(
         raise ConfigurationError(
             f"Docker Compose refuses it for {environment}", file=shown, why=_refusal(done, root)
         )
-    for line in done.stderr.splitlines() if warn else ():
-        if line.strip() and warn:
-            warn(_message(line))
-    node = parse(done.stdout, shown, limit=_MOST_CHARACTERS)
-    project: dict[str, Any] = plain(node) if isinstance(node, Mapping) else {}
-    application.validate(project, shown)
-    return project
+    node = parse(done.stdout, shown)
+    project = plain(node) if isinstance(node, Mapping) else {}
+    return project, [_message(line) for line in done.stderr.splitlines() if line.strip()]
+
+
+def _may_hide_services(root: Path, names: tuple[str, ...]) -> bool:
+    """Whether a profile can matter: asking Compose a second time is only then worth its time."""
+    texts = [(root / name).read_text(encoding="utf-8", errors="replace") for name in names]
+    return any(word in text for word in ("profiles", "include", "extends") for text in texts)
 
 
 def _refusal(done: process.Completed, root: Path) -> str:
@@ -104,16 +123,21 @@ def render_all(
 ) -> dict[str, dict[str, Any]]:
     """The project of every environment, in promotion order; one build for all of them.
 
-    Raises ConfigurationError, of the first environment that has one.
+    `warn` is given each of Compose's warnings once. Raises ConfigurationError, of the first
+    environment that has one.
     """
     root = Path(pipeline.root)
+    warnings: dict[str, list[str]] = {name: [] for name in pipeline.environments}
 
     def one(environment: str) -> dict[str, Any]:
-        return render(root, environment, app=pipeline.app, warn=warn)
+        return render(root, environment, app=pipeline.app, warn=warnings[environment].append)
 
     with ThreadPoolExecutor(min(_MOST_AT_ONCE, len(pipeline.environments))) as pool:
         projects = dict(
             zip(pipeline.environments, pool.map(one, pipeline.environments), strict=True)
         )
+    for line in dict.fromkeys(line for lines in warnings.values() for line in lines):
+        if warn:
+            warn(line)
     application.one_build(projects)
     return projects

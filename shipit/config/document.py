@@ -13,7 +13,6 @@ import msgspec
 
 from shipit.errors import ConfigurationError
 
-MAX_CHARACTERS = 1 << 20  # a shipit.yaml that people keep by hand has a thousandth of it
 MAX_DEPTH = 64
 MAX_NODES = 100_000  # aliases counted as often as they are used: what stops an alias bomb
 
@@ -73,12 +72,8 @@ class Mapping(msgspec.Struct, frozen=True):
 Node = Scalar | Sequence | Mapping
 
 
-def parse(text: str, file: str, *, limit: int = MAX_CHARACTERS) -> Node | None:
+def parse(text: str, file: str) -> Node | None:
     """The one document in `text`, None when there is none. Raises ConfigurationError."""
-    if len(text) > limit:
-        raise ConfigurationError(
-            f"the file has {len(text):,} characters, and {limit:,} is the most", file=file
-        )
     _refuse_unprintable(text, file)
     return _Composer(text, file).document()
 

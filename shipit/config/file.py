@@ -10,6 +10,7 @@ from shipit.errors import ConfigurationError
 from shipit.model.pipeline import Environment, EnvironmentSettings, Pipeline, Settings
 
 FILE_NAME = "shipit.yaml"
+_MOST_BYTES = 1 << 20  # one that people keep by hand has a thousandth of it
 
 
 def find(start: Path) -> Path:
@@ -46,7 +47,11 @@ def _shown(path: Path) -> str:
 
 def _text(path: Path, shown: str) -> str:
     try:
-        return path.read_bytes().decode("utf-8")
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ConfigurationError("larger than 1 MiB, which is the most", file=shown)
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         before = error.object[: error.start]
         raise ConfigurationError(

@@ -57,9 +57,39 @@ What values must agree in:
 """
 
 
+_COMPOSE = """\
+# compose.yaml
+
+The application is the services of your `compose.yaml` (or `compose.yml`, `docker-compose.yml`,
+`docker-compose.yaml`), as Docker Compose itself reads it: interpolation, `env_file`, `.env`,
+`extends`, `include` and profiles. This happens when a release is built, once for every
+environment, and the result travels with the release.
+
+- `compose.<environment>.yaml` beside it overlays an environment, by Compose's merge rules.
+- `${SHIPIT_ENVIRONMENT}` is the environment's name. The project is `<app>-<environment>`.
+- A service has the same `build` (or the same `image`) in every environment: one release is the
+  same bytes everywhere. What differs goes into `environment`, `ports` and the like.
+- A service without `build` that names the `image` of one that is built runs that image.
+- Secrets stay references (`file:` or `environment:`). A literal value of a variable that looks
+  like a secret, and files that are mounted from the checkout, are warnings of `shipit check`.
+
+## `services.<name>.x-shipit`
+
+Marks a service that runs once in a deployment and ends: a migration, a test. It is run whatever
+its profile, so that a profile can keep it out of `docker compose up`.
+
+| key | value | left out | |
+|---|---|---|---|
+| `run` | `before` or `after` | | Before anything changes, or after the rollout is proven. |
+
+One-offs run in the order of `depends_on` between them. A one-off is no part of what is brought up:
+a service's `depends_on` on it is taken away there, because it has run already.
+"""
+
+
 def reference() -> str:
     """The whole page."""
-    return "\n".join([_HEAD + EXAMPLE + _RULES, *_sections()]) + "\n"
+    return "\n".join([_HEAD + EXAMPLE + _RULES, *_sections(), _COMPOSE])
 
 
 def _sections() -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from shipit.errors import did_you_mean
 from shipit.model.duration import parse_duration
@@ -140,6 +139,8 @@ def _canary(environment: EnvironmentSettings, path: Path) -> Iterator[Broken]:
 
 
 def _address(address: str, path: Path) -> Iterator[Broken]:
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(address)
         sound = bool(parts.hostname) and (parts.port is None or parts.port > 0)

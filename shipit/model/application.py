@@ -37,9 +37,10 @@ def services(project: Project) -> dict[str, dict[str, Any]]:
 
 
 def run_when(service: Mapping[str, Any]) -> RunWhen | None:
-    """None for a long-running service."""
-    settings = service.get(EXTENSION) or {}
-    return RunWhen(settings["run"]) if "run" in settings else None
+    """None for a long-running service, and for one whose mark `validate` refuses."""
+    settings = service.get(EXTENSION)
+    said = settings.get("run") if isinstance(settings, dict) else None
+    return next((when for when in RunWhen if when == said), None)
 
 
 def one_offs(project: Project, when: RunWhen | Literal["before", "after"]) -> tuple[str, ...]:
@@ -127,6 +128,38 @@ def _only(edges: Any, names: set[str]) -> Any:
     return [name for name in edges if name in names]
 
 
+def with_one_offs(project: Project, everything: Project) -> Project:
+    """`project` and the one-offs that only `everything`, rendered with all profiles, has.
+
+    With each comes what it uses: networks, volumes, secrets and configs.
+    """
+    whole = deepcopy(project)
+    for name, service in services(everything).items():
+        if name in services(project) or EXTENSION not in service:
+            continue
+        whole.setdefault("services", {})[name] = deepcopy(service)
+        for section, used in _uses(service):
+            if used in (everything.get(section) or {}):
+                found = deepcopy(everything[section][used])
+                whole.setdefault(section, {}).setdefault(used, found)
+    return whole
+
+
+def _uses(service: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The section and the name of each top-level resource that a service refers to."""
+    build = service.get("build") or {}
+    for network in service.get("networks") or ():
+        yield "networks", network
+    for section, holder in (
+        ("volumes", service),
+        ("secrets", service),
+        ("configs", service),
+        ("secrets", build),
+    ):
+        for used in holder.get(section) or ():
+            yield section, used.get("source", "")
+
+
 def validate(project: Project, file: str = FILE_NAME) -> None:
     """Raises ConfigurationError for what Compose allows and shipit cannot carry out."""
     if not services(project):
@@ -170,6 +203,14 @@ def _validate_extension(path: str, settings: Any, file: str) -> None:
 
 
 def _validate_order(project: Project, file: str) -> None:
+    for name, service in services(project).items():
+        for needed in dependencies(service):
+            if needed not in services(project):
+                raise _wrong(
+                    f"services.{name}.depends_on.{needed}",
+                    "there is no such service here; is its profile active?",
+                    file,
+                )
     after = set(one_offs(project, RunWhen.AFTER))
     for name in one_offs(project, RunWhen.BEFORE):
         for needed in dependencies(services(project)[name]):

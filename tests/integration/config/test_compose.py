@@ -163,6 +163,32 @@ def test_profiles_are_respected(shop: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "debug" in compose.render(shop, "qa", app="shop")["services"]
 
 
+def test_a_one_off_is_there_whatever_its_profile(write: Write) -> None:
+    root = write(
+        compose_yaml="services:\n"
+        "  web: {image: x}\n"
+        "  tool: {image: x, profiles: [tools]}\n"
+        "  migrate:\n"
+        "    image: x\n"
+        "    profiles: [tools]\n"
+        "    x-shipit: {run: before}\n"
+        "    volumes: ['files:/files']\n"
+        "volumes: {files: {}}\n"
+    )
+    project = compose.render(root, "qa", app="shop")
+    assert sorted(project["services"]) == ["migrate", "web"]
+    assert project["volumes"]["files"]["name"] == "shop-qa_files"
+
+
+def test_a_wrong_mark_is_refused_whatever_the_profile(write: Write) -> None:
+    root = write(
+        compose_yaml="services:\n  web: {image: x}\n"
+        "  migrate: {image: x, profiles: [a], x-shipit: {run: befor}}\n"
+    )
+    with pytest.raises(ConfigurationError, match="found 'befor'"):
+        compose.render(root, "qa", app="shop")
+
+
 def test_the_users_own_compose_variables_do_not_divert_it(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +270,13 @@ def test_what_compose_warns_of_is_passed_on(write: Write) -> None:
     root = write(compose_yaml="services: {a: {image: 'x:1${UNSET}'}}\n")
     warnings: list[str] = []
     compose.render(root, "qa", app="shop", warn=warnings.append)
+    assert warnings == ['The "UNSET" variable is not set. Defaulting to a blank string.']
+
+
+def test_a_warning_of_every_environment_is_passed_on_once(write: Write) -> None:
+    root = write(compose_yaml="services: {a: {image: 'x:1${UNSET}'}}\n")
+    warnings: list[str] = []
+    compose.render_all(pipeline(root, "dev", "qa", "live"), warn=warnings.append)
     assert warnings == ['The "UNSET" variable is not set. Defaulting to a blank string.']
 
 

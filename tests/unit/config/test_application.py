@@ -72,6 +72,36 @@ def test_order_goes_through_services_of_the_other_kind() -> None:
     assert application.one_offs(found, RunWhen.BEFORE) == ("c", "a")
 
 
+def test_one_offs_of_other_profiles_come_with_what_they_use() -> None:
+    visible = {**project(web={"image": "x", "networks": {"n": None}}), "networks": {"n": {}}}
+    everything = deepcopy(visible)
+    everything["services"] |= {
+        "tool": {"image": "x", "profiles": ["tools"]},
+        "migrate": {
+            "image": "x",
+            "profiles": ["tools"],
+            "x-shipit": {"run": "before"},
+            "build": {"context": ".", "secrets": [{"source": "key"}]},
+            "networks": {"back": None, "n": None},
+            "volumes": [{"type": "volume", "source": "v"}, {"type": "bind", "source": "./x"}],
+            "secrets": [{"source": "s"}],
+            "configs": [{"source": "c"}],
+        },
+    }
+    everything["networks"]["back"] = {"name": "back"}
+    everything |= {
+        "volumes": {"v": {}, "w": {}},
+        "secrets": {"s": {}, "key": {}},
+        "configs": {"c": {}},
+    }
+    whole = application.with_one_offs(visible, everything)
+    assert [*visible["services"]] == ["web"]
+    assert [*whole["services"]] == ["web", "migrate"]
+    assert whole["networks"] == {"n": {}, "back": {"name": "back"}}
+    assert whole["volumes"] == {"v": {}}
+    assert (whole["secrets"], whole["configs"]) == ({"key": {}, "s": {}}, {"c": {}})
+
+
 def test_images_are_built_found_or_borrowed(shop: dict[str, Any]) -> None:
     assert application.built(shop) == {"web": {"context": "."}, "migrate": {"context": "."}}
     assert application.image_only(shop) == {"smoke": "x", "db": "postgres:16"}
@@ -165,6 +195,10 @@ REFUSED = [
             b={"build": {"context": "b"}, "image": "shop"},
         ),
         "services.b.image: a builds an image of this name too, and in another way",
+    ),
+    (
+        project(a=one_off("before", "b")),
+        "services.a.depends_on.b: there is no such service here; is its profile active?",
     ),
     (
         project(a=one_off("before", "b"), b=one_off("after")),
