@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -147,3 +148,10 @@ def deploy(
     outcome = said[-1]
     assert not isinstance(outcome, Progress)
     return plan, progress, outcome
+
+
+def wait_for(true: Callable[[], bool], within: float = 20.0) -> None:
+    limit = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < limit, f"it did not come true within {within} s"
+        time.sleep(0.05)

@@ -43,18 +43,17 @@ class Task:
         another key is still at work.
         """
         found = self._find()
-        if not found:
+        if found:
+            yield self._progress(f"an earlier run is there: {found.name} is {found.state}")
+            refusal = self._start(found) if found.state == "created" else ""
+        else:
             self._clear()
             refusal = self._create(compose, files)
             found = self._find()
-            if refusal or not found:
-                yield Failed((Reason(self._service, refusal or "its container is gone"),))
-                return
+        if refusal or not found:
+            yield Failed((Reason(self._service, refusal or "its container is gone"),))
         else:
-            yield self._progress(f"an earlier run is there: {found.name} is {found.state}")
-        if found.state == "created":
-            self._engine.post(f"/containers/{found.id}/start")
-        yield from self._attend(found)
+            yield from self._attend(found)
 
     def _attend(self, container: Container) -> Iterator[Progress | Outcome]:
         late = threading.Timer(self._limit - time.monotonic(), _stop, (self._engine, container.id))
@@ -100,6 +99,14 @@ class Task:
             deadline=self._desired.deadline,
         )
         return spoken(done) if done.code else ""
+
+    def _start(self, container: Container) -> str:
+        """As `_create`, for a run that was killed between the two."""
+        try:
+            self._engine.post(f"/containers/{container.id}/start")
+        except RemoteError as error:
+            return error.what
+        return ""
 
     def _clear(self) -> None:
         """Take the containers of earlier runs away."""

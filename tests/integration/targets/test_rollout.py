@@ -11,7 +11,7 @@ from shipit.model.digest import Digest
 from shipit.model.image import Image
 from shipit.model.progress import Failed, Mark, Succeeded
 from shipit.targets.docker.target import DockerEngine
-from tests.fakes.engine import Shop, deploy, docker, web, worker
+from tests.fakes.engine import Shop, deploy, docker, wait_for, web, worker
 
 pytestmark = pytest.mark.engine
 Engines = Callable[..., DockerEngine]
@@ -226,12 +226,3 @@ def test_replicas_are_all_proven(shop: Shop, engine: Engines) -> None:
     assert plan.changed
     assert isinstance(outcome, Succeeded)
     assert target.observe().services["worker"].running == 1
-
-
-def wait_for(true: Callable[[], bool], within: float = 20.0) -> None:
-    import time
-
-    limit = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < limit, "it did not come true in time"
-        time.sleep(0.05)
