@@ -27,9 +27,14 @@ class Window(msgspec.Struct, frozen=True):
 
     def end_if_open(self, now: datetime) -> datetime | None:
         """When the window that `now` falls into ends, in UTC; None outside of it."""
-        local = now.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
+        zone = ZoneInfo(self.zone)
+        local = now.astimezone(zone).replace(tzinfo=None)
         end = self._dated_end(local) if self.dated else self._weekly_end(local)
-        return end.replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC) if end else None
+        if end is None:
+            return None
+        # Where clocks go back a local time comes twice (PEP 495): the end is the one ahead of us.
+        first, second = (end.replace(tzinfo=zone, fold=n).astimezone(UTC) for n in (0, 1))
+        return first if first > now else second
 
     def _dated_end(self, local: datetime) -> datetime | None:
         start, end = self.dated or (local, local)

@@ -28,7 +28,8 @@ class FakeTarget:
 
     `running` is what runs, by service: changed by `apply` and `remove`, and free for a test to set.
     `failures` are the reasons that `follow` gives for a release (by its digest) or for every one
-    (by ""); a service's entry in `broken_tasks` are the reasons for which its task fails.
+    (by ""); `outcomes`, by the same keys, are ends that it gives as they stand. A service's entry
+    in `broken_tasks` are the reasons for which its task fails.
     `errors` are raised by a method, by its name, the next time it is called. `hook` is called at
     the start of each method with its name, and after the work with "<name>.end", so that a test
     can kill the process there. `calls` is the log, in order: (method, what).
@@ -39,6 +40,7 @@ class FakeTarget:
         self.hook = hook
         self.running: dict[str, ObservedService] = {}
         self.failures: dict[str, tuple[Reason, ...]] = {}
+        self.outcomes: dict[str, Outcome] = {}
         self.broken_tasks: dict[str, tuple[Reason, ...]] = {}
         self.errors: dict[str, Exception] = {}
         self.findings: list[Finding] = []
@@ -85,10 +87,9 @@ class FakeTarget:
             mark = Mark.FAILED if reasons and name in {r.subject for r in reasons} else Mark.DONE
             yield Progress(Stage.FOLLOW, mark, name, target=self.name)
         self.hook("follow.end")
-        if reasons:
-            yield Failed(reasons)
-        else:
-            yield Succeeded({name: desired.images[name].digest for name in desired.services})
+        proven = {name: desired.images[name].digest for name in desired.services}
+        end = Failed(reasons) if reasons else Succeeded(proven)
+        yield self.outcomes.get(str(desired.release)) or self.outcomes.get("") or end
 
     def run_task(self, desired: Desired, service: str, key: str) -> Iterator[Progress | Outcome]:
         self._called("run_task", f"{service} {key}")
