@@ -47,10 +47,10 @@ class Fetch(Protocol):
 def parse_challenges(header: str) -> list[Challenge]:
     """The Basic and Bearer challenges of a WWW-Authenticate header."""
     starts = list(_SCHEME.finditer(header))
-    ends = [s.start() for s in starts[1:]] + [len(header)]
+    bounds = [*(s.start() for s in starts), len(header)]
     return [
         Challenge(start[1].lower(), _parameters(header[start.end() : end]))
-        for start, end in zip(starts, ends, strict=True)
+        for start, end in zip(starts, bounds[1:], strict=False)
     ]
 
 

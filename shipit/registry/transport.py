@@ -12,7 +12,7 @@ import urllib3
 from urllib3.response import BaseHTTPResponse
 
 from shipit import __version__
-from shipit.errors import RemoteError
+from shipit.errors import RemoteError, ShipitError
 from shipit.registry import address, auth, failures
 from shipit.registry.keychain import Chain
 
@@ -84,10 +84,14 @@ class Transport:
         if response.status != 401:
             return response
         challenges = auth.parse_challenges(response.headers.get("WWW-Authenticate", ""))
-        renewed = self._auth.renew(call.registry, call.scopes, challenges, header)
+        try:
+            renewed = self._auth.renew(call.registry, call.scopes, challenges, header)
+        except ShipitError:
+            discard(response)
+            raise
         if renewed is None:
             return response
-        failures.read_body(response)
+        discard(response)
         return self._once(call, renewed)
 
     def _once(self, call: Call, authorization: str | None) -> BaseHTTPResponse:

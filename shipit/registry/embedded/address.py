@@ -75,7 +75,7 @@ def listen(layout: Layout, host: str, port: int | None) -> tuple[socket.socket, 
 def _candidates(folder: Path, identity: Identity) -> list[int]:
     start = zlib.crc32(str(folder.resolve()).encode()) % COUNT
     derived = [FIRST + (start + i) % COUNT for i in range(_TRIES)]
-    return [identity.port, *derived] if identity.port else derived
+    return list(dict.fromkeys([identity.port, *derived])) if identity.port else derived
 
 
 def _holder(host: str, port: int) -> str:

@@ -7,7 +7,6 @@ of other tools, which name no repository, are kept as they are.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
@@ -27,6 +26,7 @@ class Entry(msgspec.Struct, frozen=True):
     repository: str
     tag: str
     descriptor: Descriptor
+    raw: msgspec.Raw | None = None  # as it was read: other tools' fields are written back
 
     @property
     def digest(self) -> Digest:
@@ -50,12 +50,17 @@ def entry_for(repository: str, tag: str, manifest: Manifest) -> Entry:
     )
 
 
-def _entry_of(descriptor: Descriptor) -> Entry:
+class Document(msgspec.Struct, frozen=True):
+    manifests: tuple[msgspec.Raw, ...] = ()
+
+
+def _entry_of(raw: msgspec.Raw) -> Entry:
+    descriptor = codec.decode(bytes(raw), Descriptor)
     annotations = descriptor.annotations or {}
     repository, _, tag = annotations.get(REF_NAME, "").rpartition(":")
-    return Entry(
-        repository or annotations.get(REPOSITORY, ""), tag if repository else "", descriptor
-    )
+    if not repository:
+        return Entry(annotations.get(REPOSITORY, ""), "", descriptor, raw)
+    return Entry(repository, tag, descriptor, raw)
 
 
 class Index:
@@ -69,16 +74,14 @@ class Index:
     @classmethod
     def parse(cls, content: bytes) -> "Index":
         """Raises ValueError (msgspec's) when it is not an image index."""
-        document = codec.decode(content, dict[str, Any])
-        descriptors = codec.convert(document.get("manifests", []), tuple[Descriptor, ...])
-        return cls(tuple(_entry_of(d) for d in descriptors))
+        return cls(tuple(_entry_of(raw) for raw in codec.decode(content, Document).manifests))
 
     def render(self) -> bytes:
         return codec.encode(
             {
                 "schemaVersion": 2,
                 "mediaType": media.OCI_INDEX,
-                "manifests": [e.descriptor for e in self.entries],
+                "manifests": [e.raw or e.descriptor for e in self.entries],
             }
         )
 
