@@ -59,6 +59,7 @@ def object_server() -> Iterator[ObjectServer]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body in one segment, or each answer waits for a delayed ACK
     server: ObjectServer
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base's name
