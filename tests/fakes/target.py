@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from shipit.errors import PreconditionError
 from shipit.model.deployment import (
     Action,
     Change,
@@ -60,8 +61,7 @@ class FakeTarget:
 
     def observe(self) -> Observed:
         self._called("observe")
-        facts = ",".join(f"{n}={s.spec}" for n, s in sorted(self.running.items()))
-        return Observed(dict(self.running), fingerprint=facts or "empty", warnings=self.warnings)
+        return Observed(dict(self.running), self._fingerprint(), warnings=self.warnings)
 
     def plan(self, desired: Desired, observed: Observed) -> Plan:
         self._called("plan", desired.release_id)
@@ -75,6 +75,8 @@ class FakeTarget:
 
     def apply(self, plan: Plan) -> Rollout:
         self._called("apply", plan.desired.release_id)
+        if plan.fingerprint != self._fingerprint():
+            raise PreconditionError("it has changed since it was planned")
         self.running = {name: _as_asked(plan.desired, name) for name in plan.desired.services}
         self.hook("apply.end")
         return Rollout(plan, time.monotonic(), handle=plan.desired.release_id)
@@ -131,6 +133,10 @@ class FakeTarget:
         gone = [f"{name}-1" for name in self.running]
         self.running = {}
         return gone
+
+    def _fingerprint(self) -> str:
+        facts = sorted((n, s.spec, bool(s.running)) for n, s in self.running.items())
+        return repr(facts)
 
     def _turn(
         self, services: Sequence[str], *, running: int, health: Health
