@@ -22,6 +22,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_FENCE] = Fence(folder)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One engine, one worker (`--dist loadgroup`): its tests look at each other's containers."""
+    for item in items:
+        if "engine" in _marks(item):
+            item.add_marker(pytest.mark.xdist_group("engine"))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     marks = _marks(item)

@@ -1,60 +1,24 @@
 """A real docker-registry on loopback, and a build context that needs no public registry."""
 
 import shutil
-import socket
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-CONFIGURATION = """\
-version: 0.1
-storage: {{filesystem: {{rootdirectory: {root}}}}}
-http: {{addr: "{address}"}}
-{auth}
-"""
-HTPASSWD = "auth: {{htpasswd: {{realm: test, path: {path}}}}}"
+from tests.fakes.debian_registry import debian_registry
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def answers(address: str) -> bool:
-    try:
-        urllib.request.urlopen(f"http://{address}/v2/", timeout=2).close()
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error.code == 401
-    except OSError:
-        return False
-    return True
-
-
-def serve(folder: Path, auth: str = "") -> Iterator[str]:
-    """`host:port` of a docker-registry that ends with the generator, and so do its images here."""
-    address = f"127.0.0.1:{free_port()}"
-    config = folder / "registry.yml"
-    config.write_text(CONFIGURATION.format(root=folder / "data", address=address, auth=auth))
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log)
-    try:
-        end = time.monotonic() + 20
-        while not answers(address):
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < end, "docker-registry did not answer within 20 s"
-            time.sleep(0.05)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(20)
-        forget(address)
+@contextmanager
+def serving(folder: Path, htpasswd: Path | None = None) -> Iterator[str]:
+    """A registry's address; what was pushed to it leaves the engine at the end."""
+    with debian_registry(folder, htpasswd=htpasswd) as address:
+        try:
+            yield address
+        finally:
+            forget(address)
 
 
 def forget(address: str) -> None:
@@ -72,7 +36,8 @@ def forget(address: str) -> None:
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    yield from serve(tmp_path_factory.mktemp("registry"))
+    with serving(tmp_path_factory.mktemp("registry")) as address:
+        yield address
 
 
 @pytest.fixture
@@ -80,7 +45,8 @@ def closed_registry(tmp_path: Path) -> Iterator[str]:
     """One that nobody here has a password for."""
     path = tmp_path / "htpasswd"
     path.write_text("ada:$2y$05$abcdefghijklmnopqrstuuHIrMEWpUCQe2YqFR3sXwQ75u4od..9q\n")
-    yield from serve(tmp_path, HTPASSWD.format(path=path))
+    with serving(tmp_path / "closed", htpasswd=path) as address:
+        yield address
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from shipit.model.image import Image, Platform, Reference
 from shipit.model.progress import Mark, Progress
 from shipit.model.release import Source
 
-pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.xdist_group("engine")]
+pytestmark = [pytest.mark.engine, pytest.mark.registry]
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
