@@ -43,7 +43,8 @@ def pull(
     engine: Engine, compose: Compose, desired: Desired, file: Path, services: Iterable[str]
 ) -> None:
     """The images that the engine does not have yet. Raises PreconditionError."""
-    missing = [n for n in services if not _has(engine, desired.images[n].reference)]
+    images = {name: desired.images[name] for name in services}
+    missing = {n: image for n, image in images.items() if not _has(engine, image.reference)}
     if missing:
         compose.pull(file, missing, deadline=desired.deadline)
 

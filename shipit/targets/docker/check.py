@@ -1,16 +1,14 @@
 """What would stop a deployment to this engine, found before it does."""
 
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 from shipit import process
 from shipit.errors import ShipitError
 from shipit.model.deployment import Desired, Finding
-from shipit.model.image import Reference
 from shipit.targets.docker import honoured
-from shipit.targets.engine.address import Address
+from shipit.targets.engine.address import LOOPBACK, Address
 from shipit.targets.engine.client import Engine
-
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 def reach(engine: Engine) -> Finding:
@@ -42,8 +40,8 @@ def registry(address: Address, desired: Desired) -> Iterator[Finding]:
     """An engine on another machine cannot pull from this one's loopback, except through ssh."""
     if address.local or address.scheme == "ssh":
         return
-    homes = {Reference.parse(image.repository).registry for image in desired.images.values()}
-    for home in sorted(h for h in homes if h.rpartition(":")[0] in _LOOPBACK or h in _LOOPBACK):
+    homes = {urlsplit(f"//{image.repository}") for image in desired.images.values()}
+    for home in sorted({home.netloc for home in homes if home.hostname in LOOPBACK}):
         yield Finding(
             "error",
             "registry",

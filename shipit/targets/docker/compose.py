@@ -2,13 +2,17 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from shipit import process
 from shipit.errors import PreconditionError, ShipitError
+from shipit.model.image import Image
 from shipit.process import Completed
-from shipit.targets.engine.address import Address
+from shipit.targets.engine import tunnel
+from shipit.targets.engine.address import LOOPBACK, Address
 
 
 class Compose:
@@ -39,11 +43,11 @@ class Compose:
     def attached(self, file: Path, *words: str) -> int:
         return process.attached(self.argv(file, *words), env=self.environment)
 
-    def pull(self, file: Path, services: Iterable[str], *, deadline: float) -> None:
-        """Raises PreconditionError, in the registry's words, when an image cannot be had."""
-        done = self.run(
-            file, "pull", "--quiet", "--policy", "missing", *services, deadline=deadline
-        )
+    def pull(self, file: Path, images: Mapping[str, Image], *, deadline: float) -> None:
+        """The images of these services. Raises PreconditionError, in the registry's words."""
+        words = ("pull", "--quiet", "--policy", "missing", *images)
+        with self._lending(images.values()):
+            done = self.run(file, *words, deadline=deadline)
         if done.code:
             raise PreconditionError(
                 f"an image of {self._project} cannot be pulled onto the engine",
@@ -51,6 +55,17 @@ class Compose:
                 "see that the registry answers, has the digest, and lets the engine in"
                 " (`docker login`)",
             )
+
+    @contextmanager
+    def _lending(self, images: Iterable[Image]) -> Iterator[None]:
+        """An engine behind ssh reaches the registries on this machine's loopback."""
+        homes = {urlsplit(f"//{image.repository}") for image in images}
+        ports = {home.port for home in homes if home.hostname in LOOPBACK and home.port}
+        if self._address.scheme != "ssh" or not ports:
+            yield
+            return
+        with tunnel.lent(self._address.url, sorted(ports)):
+            yield
 
 
 class BringUp:

@@ -16,7 +16,7 @@ import msgspec
 from shipit.errors import PreconditionError
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ class Address(msgspec.Struct, frozen=True):
         """Whether the engine's ports are this machine's."""
         if self.scheme == "unix":
             return True
-        return self.scheme != "ssh" and urlsplit(self.url).hostname in _LOOPBACK
+        return self.scheme != "ssh" and urlsplit(self.url).hostname in LOOPBACK
 
     def environment(self) -> dict[str, str]:
         """What makes docker and compose talk to this engine and no other."""

@@ -84,9 +84,9 @@ class Engine:
             answer = self._ask(self._kept, "GET", "/_ping", None)
             answer.read()
         except (OSError, http.client.HTTPException, RemoteError) as error:
-            words = self._kept.last_words()
+            refused = self._kept
             self.close()
-            raise _unreachable(self.address, words, error) from None
+            raise _unreachable(self.address, refused.last_words, error) from None
         self.version = _lower(answer.headers.get("Api-Version", "1.24"))
         self._skew = _skew(answer.headers.get("Date", ""))
 

@@ -15,16 +15,18 @@ from urllib.parse import urlsplit
 
 from shipit.targets.engine.address import Address
 
+_ENDING = 2.0  # seconds for an ssh whose connection is closed to say why, and to end
 _TCP_PORTS = {"tcp": 2375, "http": 80, "https": 443}
 
 
 class Connection(http.client.HTTPConnection):
-    """As http.client's; `last_words` is what ssh said before it gave up."""
+    """As http.client's; `last_words` is what ssh said last, once it is closed."""
 
     def __init__(self, address: Address, timeout: float | None) -> None:
         super().__init__("engine", timeout=timeout)
         self._address = address
         self._tunnel: Tunnel | None = None
+        self.last_words = ""
 
     def connect(self) -> None:
         scheme = self._address.scheme
@@ -37,13 +39,10 @@ class Connection(http.client.HTTPConnection):
         else:
             self.sock = _tcp(self._address, self.timeout)
 
-    def last_words(self) -> str:
-        return self._tunnel.last_words() if self._tunnel else ""
-
     def close(self) -> None:
         super().close()
         if self._tunnel:
-            self._tunnel.close()
+            self.last_words = self._tunnel.close()
             self._tunnel = None
 
 
@@ -61,16 +60,18 @@ class Tunnel:
                 stderr=self._said,
             )
 
-    def last_words(self) -> str:
+    def close(self) -> str:
+        """The last line that ssh wrote."""
+        self.socket.close()
+        try:
+            self._process.wait(_ENDING)
+        except subprocess.TimeoutExpired:
+            self._process.terminate()
+            self._process.wait(10)
         self._said.seek(0)
         lines = self._said.read().decode(errors="replace").strip().splitlines()
-        return lines[-1].strip() if lines else ""
-
-    def close(self) -> None:
-        self.socket.close()
-        self._process.terminate()
-        self._process.wait(10)
         self._said.close()
+        return lines[-1].strip() if lines else ""
 
 
 def ssh(url: str) -> list[str]:
