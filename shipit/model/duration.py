@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 
 
 def parse_duration(text: str) -> timedelta:
@@ -12,9 +12,11 @@ def parse_duration(text: str) -> timedelta:
     parts = _PART.findall(text)
     if not parts or "".join(n + unit for n, unit in parts) != text:
         raise ValueError(f"{text!r} is not a duration: write 90s, 10m, 24h or 1h30m")
-    return timedelta(
-        seconds=sum(float(n) * (0.001 if u == "ms" else _SECONDS[u]) for n, u in parts)
-    )
+    seconds = sum(float(n) * (0.001 if u == "ms" else _SECONDS[u]) for n, u in parts)
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError:
+        raise ValueError(f"{text!r} is longer than any calendar") from None
 
 
 def format_duration(length: timedelta) -> str:
