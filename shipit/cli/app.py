@@ -10,10 +10,8 @@ from typing import Any
 import click
 
 from shipit import __version__
+from shipit.cli import ending
 from shipit.cli.verbs import SECTIONS
-from shipit.errors import ShipitError
-
-INTERRUPTED = 130
 
 
 class Verbs(click.Group):
@@ -59,73 +57,30 @@ class Verbs(click.Group):
 @click.pass_context
 def group(ctx: click.Context, file: str | None, *, debug: bool) -> None:
     """Build a container image once and promote the same digest through every environment."""
-    ctx.obj = {"file": file or os.environ.get("SHIPIT_FILE"), "debug": debug}
+    ctx.ensure_object(dict).update(file=file or os.environ.get("SHIPIT_FILE"), debug=debug)
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command line. Whatever happens, the answer is an exit code."""
+    """Run one command line. Whatever happens, the answer is an exit code.
+
+    `said` is filled in by the command: a `--json` that belongs to what `exec` runs is not ours.
+    """
+    ending.open_streams()
+    said: dict[str, Any] = {}
+    stdout = sys.stdout
     try:
-        code: Any = group.main(args=list(argv), prog_name="shipit", standalone_mode=False)
-    except (click.exceptions.Exit, click.ClickException) as error:
-        return _usage(error) if isinstance(error, click.ClickException) else error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        _say("interrupted")
-        return INTERRUPTED
+        code: Any = group.main(args=list(argv), prog_name="shipit", standalone_mode=False, obj=said)
+        sys.stdout.flush()
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except SystemExit as end:
+        # click leaves so when it has printed a completion; and, with its own stdout in place of
+        # ours, for a broken pipe.
+        return int(end.code or 0) if sys.stdout is stdout else ending.unread()
     except BrokenPipeError:
-        # The reader has seen enough (`shipit history | head`): nothing more can be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:  # noqa: BLE001 - the last catcher there is
-        return _report(error, argv) if isinstance(error, ShipitError) else _bug(error, argv)
+        return ending.unread()
+    except click.ClickException as error:
+        return ending.misused(error, as_json="--json" in argv)
+    except BaseException as error:  # noqa: BLE001 - the last catcher there is
+        return ending.report(error, said)
     return code if isinstance(code, int) else 0
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201
-
-
-def _usage(error: click.ClickException) -> int:
-    """click's own errors: what was wrong with the words."""
-    _say(f"error: {error.format_message()}")
-    ctx = getattr(error, "ctx", None)
-    if ctx is not None:
-        _say(f"try `{ctx.command_path} --help`")
-    return error.exit_code
-
-
-def _report(error: ShipitError, argv: Sequence[str]) -> int:
-    if "--debug" in argv:
-        sys.excepthook(type(error), error, error.__traceback__)
-    if "--json" in argv:
-        _say_json(error)
-    for label, text in (("error", error.what), ("  why", error.why), ("  now", error.next_step)):
-        if text:
-            indented = text.replace("\n", "\n       ")
-            _say(f"{label}: {indented}")
-    return error.exit_code
-
-
-def _say_json(error: ShipitError) -> None:
-    """The last line on stdout, for whoever reads it by program."""
-    from shipit.model import codec
-
-    said = {
-        "event": "error",
-        "kind": type(error).__name__.removesuffix("Error"),
-        "what": error.what,
-        "why": error.why,
-        "next": error.next_step,
-        "exit_code": error.exit_code,
-    }
-    sys.stdout.write(codec.encode(said).decode() + "\n")
-    sys.stdout.flush()
-
-
-def _bug(error: Exception, argv: Sequence[str]) -> int:
-    if "--debug" in argv:
-        sys.excepthook(type(error), error, error.__traceback__)
-    else:
-        _say(f"error: {type(error).__name__}: {error}")
-        _say("  why: this is a fault in shipit itself")
-        _say("  now: run it again with --debug and report what it prints")
-    return 1

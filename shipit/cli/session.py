@@ -66,11 +66,14 @@ def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], click.C
     def decorate(function: Callable[..., Any]) -> click.Command:
         @click.pass_context
         @functools.wraps(function)
-        def callback(ctx: click.Context, /, *args: Any, as_json: bool, **words: Any) -> Any:
-            file = (ctx.obj or {}).get("file")
-            return function(Session(file, as_json=as_json), *args, **words)
+        def callback(
+            ctx: click.Context, /, *args: Any, as_json: bool, debug: bool, **words: Any
+        ) -> Any:
+            said = ctx.ensure_object(dict)
+            said.update(verb=name, json=as_json, debug=debug or said.get("debug", False))
+            return function(Session(said.get("file"), as_json=as_json), *args, **words)
 
-        debug: Any = click.option("--debug", is_flag=True, hidden=True, expose_value=False)
+        debug: Any = click.option("--debug", is_flag=True, hidden=True)
         json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
         made: click.Command = click.command(name, **attributes)(json(debug(callback)))  # type: ignore[no-untyped-call]
         return made
