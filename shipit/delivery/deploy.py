@@ -11,7 +11,13 @@ from shipit.delivery.lease import clear_the_way, refuse_if_leased
 from shipit.delivery.project import Project
 from shipit.delivery.request import Request, Result, Step
 from shipit.delivery.undo import roll_back
-from shipit.delivery.work import SupersededHereError, TargetFailedError, Work, stop_signals
+from shipit.delivery.work import (
+    SupersededHereError,
+    TargetFailedError,
+    Work,
+    refusals_undone,
+    stop_signals,
+)
 from shipit.errors import (
     DeploymentFailedError,
     HeldError,
@@ -107,7 +113,9 @@ def _enter(
     targets = project.targets(environment)
     with project.registries() as registries, stop_signals():
         desired = desire(release, environment, registries)
-        plans = planning.make_plans(environment, targets, desired, planning.observe(targets))
+        plans: dict[str, Plan] = {}
+        if not (left and left.rolling_back):
+            plans = planning.make_plans(environment, targets, desired, planning.observe(targets))
         if request.plan:
             planning.check_saved(request.plan, project.ledger.read(), plans)
         lease, state = _take_lease(project, request, summary, left)
@@ -186,6 +194,8 @@ def _held_alive(
             return (yield from _carry_out(work, plans))
         except (DeploymentFailedError, RolledBackError, SupersededError):
             raise  # on record already
+        except SupersededHereError as error:
+            raise _superseded(work, error.by) from None
         except UsageError as error:
             _unchanged(work, (Reason("", error.what),))
             raise
@@ -198,32 +208,36 @@ def _held_alive(
             raise
 
 
+def _superseded(work: Work, by: str) -> SupersededError:
+    name = work.environment.name
+    work.commit(DeploymentSuperseded(environment=name, token=work.lease.token, by=by))
+    return SupersededError(
+        f"{work.release.id} was superseded in {name} by {by}",
+        next_step="`shipit status` shows what runs now",
+    )
+
+
 def _carry_out(
     work: Work, plans: Mapping[str, Plan]
 ) -> Generator[Step, None, dict[str, dict[str, Digest]]]:
     """The stages, in order."""
     if work.lease.rolling_back:
         yield from roll_back(work, work.lease.rolling_back)
-    yield from stages.copy(work)
-    yield from _before(work)
+    changing = work.lease.changing
     proven: dict[str, dict[str, Digest]] = {}
     try:
+        with refusals_undone(changing=changing):
+            yield from stages.copy(work)
+            yield from _before(work)
         for name, plan in plans.items():
-            proven[name] = yield from _roll_out(work, name, plan, later=bool(proven))
-        yield from _after(work)
-        yield from stages.verify(work)
+            # A later target that refuses leaves the earlier ones changed.
+            with refusals_undone(name, changing=changing or bool(proven)):
+                proven[name] = yield from stages.roll_out(work, name, plan)
+        with refusals_undone():
+            yield from _after(work)
+            yield from stages.verify(work)
     except TargetFailedError as error:
         yield from roll_back(work, error.reasons)
-    except SupersededHereError as error:
-        work.commit(
-            DeploymentSuperseded(
-                environment=work.environment.name, token=work.lease.token, by=error.by
-            )
-        )
-        raise SupersededError(
-            f"{work.release.id} was superseded in {work.environment.name} by {error.by}",
-            next_step="`shipit status` shows what runs now",
-        ) from None
     work.commit(
         DeploymentSucceeded(
             environment=work.environment.name, token=work.lease.token, proven=proven
@@ -233,23 +247,14 @@ def _carry_out(
     return proven
 
 
-def _roll_out(work: Work, name: str, plan: Plan, *, later: bool) -> stages.Proof:
-    """A later target that refuses leaves the earlier ones changed: that is a failure to undo."""
-    try:
-        return (yield from stages.roll_out(work, name, plan))
-    except UsageError as error:
-        if not later:
-            raise
-        raise TargetFailedError([Reason(name, error.what)]) from error
-
-
 def _runs_already(work: Work) -> bool:
     return work.before is not None and work.before.release == work.desired.release
 
 
 def _before(work: Work) -> Iterator[Step]:
-    """A task that fails ends the deployment with nothing changed. Tasks belong to the way forward:
-    a release that runs already, or one that is gone back to, does not need them again."""
+    """A task that fails ends the deployment with nothing changed, unless an interrupted deployment
+    had changed something. Tasks belong to the way forward: a release that runs already, or one
+    that is gone back to, does not need them again."""
     if not work.desired.before:
         return
     if _runs_already(work) or work.lease.kind is Kind.ROLLBACK:
@@ -258,6 +263,8 @@ def _before(work: Work) -> Iterator[Step]:
     try:
         yield from stages.tasks(work, Stage.BEFORE, work.desired.before)
     except TargetFailedError as error:
+        if work.lease.changing:
+            raise
         _unchanged(work, error.reasons)
         for reason in error.reasons:
             yield work.say(

@@ -110,9 +110,10 @@ def check_saved(saved: SavedPlan, state: State, plans: Mapping[str, Plan]) -> No
     moved = [
         f"target {name} is not as it was"
         for name, made in saved.plans.items()
-        if name not in plans
-        or (plans[name].fingerprint, plans[name].changes) != (made.fingerprint, made.changes)
+        if name in plans
+        and (plans[name].fingerprint, plans[name].changes) != (made.fingerprint, made.changes)
     ]
+    moved += [f"target {name} is not in both" for name in sorted(saved.plans.keys() ^ plans.keys())]
     if (current.token if current else 0) != saved.running:
         moved.insert(0, f"another deployment went to {saved.environment} since")
     if moved:

@@ -7,7 +7,7 @@ from shipit.delivery.request import Request
 from shipit.errors import UsageError
 from shipit.model.events import Kind
 from shipit.model.release import ReleaseSummary
-from shipit.model.state import State
+from shipit.model.state import EnvironmentState, State
 
 
 def rollback(project: Project, environment: str, *, to: str = "", reason: str = "") -> Delivery:
@@ -36,10 +36,24 @@ def _aim(state: State, environment: str, to: str) -> ReleaseSummary:
                 f"`shipit history --env {environment}` shows what was",
             )
         return release
-    before = state.release(env.previous.release) if env.previous else None
+    before = _before(state, env)
     if before is None:
         raise UsageError(
             f"nothing ran in {environment} before what runs now",
             next_step="name a release with --to",
         )
     return before
+
+
+def _before(state: State, env: EnvironmentState) -> ReleaseSummary | None:
+    """The newest proven release that is older than what runs. Not simply the one that ran last:
+    after a rollback that is the release which was left on purpose."""
+    current = state.release(env.current.release) if env.current else None
+    if current is None:
+        return state.release(env.previous.release) if env.previous else None
+    older = (
+        r
+        for r in state.releases
+        if str(r.digest) in env.proven and r.created_at < current.created_at
+    )
+    return max(older, key=lambda r: r.created_at, default=None)

@@ -4,7 +4,12 @@ from collections.abc import Generator, Iterator, Sequence
 
 from shipit.delivery.probes import answer
 from shipit.delivery.request import Step
-from shipit.delivery.work import SupersededHereError, TargetFailedError, Work
+from shipit.delivery.work import (
+    SupersededHereError,
+    TargetFailedError,
+    Work,
+    refusals_undone,
+)
 from shipit.errors import ConfigurationError
 from shipit.model.deployment import Desired, Plan
 from shipit.model.digest import Digest
@@ -60,10 +65,12 @@ def tasks(work: Work, stage: Stage, names: Sequence[str]) -> Iterator[Step]:
 def roll_out(work: Work, name: str, plan: Plan) -> Proof:
     """Apply, follow, prove on one target. Returns the digests that were proven, by service.
 
-    Raises TargetFailedError, and PreconditionError when nothing was changed.
+    Raises TargetFailedError, and PreconditionError when nothing was changed. What is on record
+    before the change is the fence that an old token does not get past.
     """
     target = work.targets[name]
     if plan.changed:
+        work.finish(Stage.BEFORE, target=name)
         count = sum(1 for c in plan.changes if c.action not in ("keep", "run"))
         yield work.say(Stage.APPLY, Mark.RUNNING, f"{count} to change", target=name)
     rollout = target.apply(plan)
@@ -72,7 +79,8 @@ def roll_out(work: Work, name: str, plan: Plan) -> Proof:
         yield work.say(Stage.APPLY, Mark.DONE, target=name)
     else:
         yield work.say(Stage.APPLY, Mark.SKIPPED, "nothing to change", target=name)
-    proven = yield from _to_the_end(work, target.follow(rollout), Stage.FOLLOW)
+    with refusals_undone():
+        proven = yield from _to_the_end(work, target.follow(rollout), Stage.FOLLOW)
     _check_proof(plan.desired, proven)
     yield work.say(Stage.PROVE, Mark.DONE, _in_words(plan.desired, proven), target=name)
     return proven

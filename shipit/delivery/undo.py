@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from shipit.delivery import planning, stages
 from shipit.delivery.desired import desire
 from shipit.delivery.request import Step
-from shipit.delivery.work import TargetFailedError, Work
-from shipit.errors import DeploymentFailedError, RolledBackError, UsageError
+from shipit.delivery.work import TargetFailedError, Work, refusals_undone
+from shipit.errors import DeploymentFailedError, RolledBackError
 from shipit.model.events import (
     DeploymentFailed,
     DeploymentRolledBack,
@@ -33,16 +33,20 @@ def roll_back(work: Work, reasons: Sequence[Reason]) -> Iterator[Step]:
         )
     before = work.before
     if before is None:
-        yield from stages.remove_what_came(replace(work, back=True))
+        try:
+            with refusals_undone():
+                yield from stages.remove_what_came(replace(work, back=True))
+        except TargetFailedError as error:
+            _fail(work, [*reasons, *error.reasons], "removing what came failed too", hold=False)
         _fail(work, reasons, "nothing ran there before, so what came was removed", hold=False)
     if before.release == work.desired.release or work.lease.kind is Kind.ROLLBACK:
         _fail(work, reasons, "it stays as it is: there is no other release to go back to by itself")
     try:
-        yield from _restore(work, before)
-    except (TargetFailedError, UsageError) as error:
-        more = error.reasons if isinstance(error, TargetFailedError) else [Reason("", error.what)]
-        yield from _announce(replace(work, back=True), more)
-        _fail(work, [*reasons, *more], f"going back to {before.release_id} failed too")
+        with refusals_undone():
+            yield from _restore(work, before)
+    except TargetFailedError as error:
+        yield from _announce(replace(work, back=True), error.reasons)
+        _fail(work, [*reasons, *error.reasons], f"going back to {before.release_id} failed too")
     _record(work, before, reasons)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from shipit.delivery.project import Project, Registries
-from shipit.errors import ShipitError
+from shipit.errors import ShipitError, UsageError
 from shipit.model.deployment import Desired
 from shipit.model.events import DeploymentInterrupted, Event, StageFinished
 from shipit.model.pipeline import Environment
@@ -98,6 +98,17 @@ class TargetFailedError(Exception):
     def __init__(self, reasons: Sequence[Reason]) -> None:
         super().__init__("; ".join(str(r) for r in reasons))
         self.reasons = tuple(reasons)
+
+
+@contextmanager
+def refusals_undone(subject: str = "", *, changing: bool = True) -> Iterator[None]:
+    """Where something has changed already, a refusal is a failure that has to be undone."""
+    try:
+        yield
+    except UsageError as error:
+        if not changing:
+            raise
+        raise TargetFailedError([Reason(subject, error.what)]) from error
 
 
 class SupersededHereError(Exception):

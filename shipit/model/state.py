@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from shipit.model import events as e
 from shipit.model.digest import Digest
-from shipit.model.progress import Reason
+from shipit.model.progress import Reason, Stage
 from shipit.model.release import ReleaseSummary
 
 KEPT_RELEASES = 200
@@ -30,7 +30,8 @@ class Deployed(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Active(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A deployment under way: the lease."""
+    """A deployment under way: the lease. `unsettled`: an interrupted deployment before it may have
+    left changes behind."""
 
     environment: str
     token: int
@@ -44,6 +45,13 @@ class Active(msgspec.Struct, frozen=True, omit_defaults=True):
     origin: int = 0  # the first token in a chain of resumed deployments: names its one-off tasks
     finished: tuple[e.StageFinished, ...] = ()
     rolling_back: tuple[Reason, ...] = ()
+    unsettled: bool = False
+
+    @property
+    def changing(self) -> bool:
+        """Whether the environment may not be any more as it was last proven."""
+        begun = any(f.stage is Stage.BEFORE and not f.subject for f in self.finished)
+        return self.unsettled or begun or bool(self.rolling_back)
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -176,6 +184,7 @@ def _started(
         origin=resumed.origin if resumed else commit.number,
         finished=resumed.finished if resumed else (),
         rolling_back=resumed.rolling_back if resumed else (),
+        unsettled=env.interrupted is not None and env.interrupted.changing,
     )
     return replace(env, active=active, interrupted=None)
 
@@ -207,6 +216,8 @@ def _succeeded(
     if again and env.current is not None:
         current = replace(current, at=env.current.at)
     proven = {k: v for k, v in env.proven.items() if k != str(active.release)}
+    if active.kind is e.Kind.ROLLBACK and env.current and not again:
+        proven.pop(str(env.current.release), None)  # going back says that it was not good
     since = env.proven.get(str(active.release), commit.at) if again else commit.at
     proven = dict(list({**proven, str(active.release): since}.items())[-KEPT_PROVEN:])
     previous = env.previous if again else env.current
