@@ -1,0 +1,1 @@
+"""The speed promises, measured as ratios against a peer in the same run."""
