@@ -205,6 +205,12 @@ def test_a_rule_that_does_not_hold(refused: Refused, text: str, said: str) -> No
     assert str(refused(text)) == f"shipit.yaml:{said}"
 
 
+def test_which_environment_is_first_is_settled_before_it_is_spoken_of(refused: Refused) -> None:
+    error = refused(HEAD + "  qa: {target: {docker: {}}, gates: {soak: 1h}}\n")
+    assert error.path == "environments.qa"
+    assert "soak" not in str(error)
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [

@@ -159,6 +159,11 @@ def test_every_problem_is_told_at_once_in_the_files_order(refused: Refused) -> N
     assert error.path == "environments.qa.target.swarm.hots"
 
 
+def test_what_is_missing_is_told_in_its_place(refused: Refused) -> None:
+    error = refused(HEAD.removeprefix("app: shop\n") + "registri: x\n")
+    assert [line.split(": ")[1] for line in str(error).splitlines()] == ["app", "registri"]
+
+
 def test_hundreds_of_problems_are_not_all_told(refused: Refused) -> None:
     said = str(refused(HEAD + "".join(f"wrong{n}: 1\n" for n in range(300)))).splitlines()
     assert len(said) == 12
