@@ -2,11 +2,17 @@
 
 import sys
 
+INTERRUPTED = 130
+
 
 def main() -> None:
-    from shipit.cli.app import run
+    try:
+        from shipit.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # outside of what `run` catches: while its imports are read
+        code = INTERRUPTED
+    sys.exit(code)
 
 
 if __name__ == "__main__":
