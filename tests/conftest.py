@@ -22,9 +22,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_FENCE] = Fence(folder)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One engine, one worker (`--dist loadgroup`): its tests look at each other's containers."""
-    for item in items:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """One engine, one worker (`--dist loadgroup`): its tests would be in each other's way."""
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
         if "engine" in _marks(item):
             item.add_marker(pytest.mark.xdist_group("engine"))
 
