@@ -16,6 +16,7 @@ from shipit.registry.embedded.uploads import Uploads
 
 LOOPBACK = "127.0.0.1"
 _DRAIN = 30.0  # seconds for requests in flight when the registry ends
+_POLL = 0.02  # seconds: the longest that the end of a command waits for the accepting thread
 _FIRST_REQUEST = 1.0  # seconds for the first request of a connection that was just accepted
 
 Intercept = Callable[[Handler], bool]
@@ -153,7 +154,7 @@ class EmbeddedRegistry:
         host, port = listener.getsockname()[:2]
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="registry", daemon=True
+            target=self._server.serve_forever, args=(_POLL,), name="registry", daemon=True
         )
         self._thread.start()
         return self
