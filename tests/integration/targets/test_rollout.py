@@ -61,6 +61,18 @@ def test_another_registry_for_the_same_digest_is_no_change(shop: Shop, engine: E
     assert isinstance(outcome, Succeeded)
 
 
+def test_a_dependency_from_another_registry_is_left_alone(shop: Shop, engine: Engines) -> None:
+    needs = {"db": {"condition": "service_healthy", "required": True}}
+    services = {"db": web(), "web": web(depends_on=needs)}
+    deploy(engine(), shop.desired(services))
+    before = ids(shop)
+    one = shop.images["1"]
+    shop.images = shop.images | {"1": one.at("localhost:1/shop/web")}
+    _, _, outcome = deploy(engine(), shop.desired(services, versions={"web": "2"}))
+    assert outcome == Succeeded({"db": one.digest, "web": shop.images["2"].digest})
+    assert ids(shop)["db"] == before["db"]
+
+
 def test_only_what_changes_is_recreated(shop: Shop, engine: Engines) -> None:
     services = {
         "db": web(),
