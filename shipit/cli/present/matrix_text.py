@@ -93,9 +93,9 @@ def _heads(matrix: Matrix, ink: Ink) -> list[tuple[str, list[str]]]:
         ("since", [since(c.since, now) for c in columns]),
         ("health", [_health(c, ink) for c in columns]),
         ("checked", [since(c.checked_at, now) for c in columns]),
+        ("now", [_work(c, ink, now) for c in columns]),
     ]
-    works = [_work(c, ink, now) for c in columns]
-    return [*heads, ("now", works)] if any(works) else heads
+    return [(label, cells) for label, cells in heads if any(cell.strip("-") for cell in cells)]
 
 
 def _health(column: Column, ink: Ink) -> str:
