@@ -42,11 +42,18 @@ class Layout:
                     self.replace("index.json", Index().render())
                 if not (self.folder / "oci-layout").exists():
                     self.replace("oci-layout", _MARKER)
+                self.index()
         except OSError as error:
             raise PreconditionError(
                 f"the embedded registry cannot use the folder {self.folder}",
                 str(error),
                 "make it writable, or name a registry in shipit.yaml (`registry:`)",
+            ) from error
+        except ValueError as error:
+            raise PreconditionError(
+                f"{self.folder / 'index.json'} is not an OCI image index",
+                str(error),
+                "restore the file, or move the folder away and build again",
             ) from error
         self._sweep()
 

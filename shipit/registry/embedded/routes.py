@@ -84,7 +84,7 @@ def get_blob(request: "Handler", _repository: str, what: str) -> None:
         return
     start, end, status = 0, size - 1, 200
     asked = _BYTES.fullmatch(request.headers.get("Range", ""))
-    if asked and any(asked.groups()):
+    if asked and any(asked.groups()) and request.command == "GET":
         start, end = _span(asked, size)
         headers["Content-Range"] = f"bytes {start}-{end}/{size}"
         status = 206

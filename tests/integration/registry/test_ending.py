@@ -2,6 +2,7 @@
 
 import http.client
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,9 @@ def test_an_upload_in_flight_is_finished(registry: EmbeddedRegistry) -> None:
     with server._changed:
         assert server._changed.wait_for(lambda: _is_busy(registry), 10)
     ending.start()
+    end = time.monotonic() + 10
+    while not server._ending and time.monotonic() < end:
+        time.sleep(0.01)
     connection.send(content[10:])
 
     response = connection.getresponse()

@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shipit.errors import PreconditionError
 from shipit.model.digest import Digest
 from shipit.registry import media
+from shipit.registry.embedded import EmbeddedRegistry
 from shipit.registry.embedded.index import Index, entry_for
 from shipit.registry.embedded.layout import Layout
 from tests.fakes import registry_images as images
@@ -97,6 +100,22 @@ def test_an_index_behaves_as_tags_over_manifests(steps: list[tuple[str, str, str
             found = index.tagged(name, tagged)
             assert found is not None
             assert found.digest == digest
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"manifests": [{"digest": "x"}]}'])
+def test_a_damaged_index_is_told_before_anything_is_served(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "index.json").write_bytes(content)
+
+    with pytest.raises(PreconditionError, match=r"index\.json is not an OCI image index"):
+        EmbeddedRegistry(tmp_path).start()
+    assert (tmp_path / "index.json").read_bytes() == content
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(PreconditionError, match="cannot use the folder"):
+        EmbeddedRegistry(tmp_path / "file" / "registry").start()
 
 
 def test_a_change_by_another_process_is_seen(tmp_path: Path) -> None:
