@@ -1,4 +1,4 @@
-"""A project in memory: the runbooks on fake targets and a real ledger, in milliseconds.
+"""A project in memory: the runbooks on fake targets and a real ledger, without a disk to wait for.
 
 project = FakeProject(tmp_path, environment("dev"), environment("qa", after="dev"))
 release = project.release("a", services=("web",), before=("migrate",))
@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar, cast
 from shipit.delivery.project import Project, Registries
 from shipit.delivery.request import Step
 from shipit.ledger import Ledger
+from shipit.ledger.store import Store, open_store
 from shipit.model.digest import Digest
 from shipit.model.events import Commit, Event, ReleaseCreated
 from shipit.model.image import Image
@@ -91,16 +92,21 @@ def environment(
 class FakeProject(Project):
     """`fakes` are the targets, by environment and name; `repositories` the registry client."""
 
-    def __init__(self, root: Path, *environments: Environment) -> None:
+    def __init__(self, root: Path, *environments: Environment, store: Store | None = None) -> None:
         named = {e.name: e for e in environments or (environment("dev"),)}
         super().__init__(Pipeline("shop", str(root), "shipit.yaml", "", "", named))
+        self.store = store or open_store("memory://", root)
+        self.ledger = Ledger(self.store)
         self.fakes = {e.name: {t: FakeTarget(t) for t in e.targets} for e in named.values()}
         self.repositories = Repositories()
 
-    def again(self) -> Self:
-        """The same project as another process sees it: its own ledger over the same objects."""
-        other = type(self)(self.root, *self.pipeline.environments.values())
-        other.fakes, other.repositories = self.fakes, self.repositories
+    def again(self, *environments: Environment) -> Self:
+        """The same project as another process sees it: its own ledger over the same objects. With
+        these environments, when some are given."""
+        known = environments or tuple(self.pipeline.environments.values())
+        other = type(self)(self.root, *known, store=self.store)
+        other.fakes |= self.fakes
+        other.repositories = self.repositories
         return other
 
     def targets(self, environment: Environment) -> dict[str, Target]:
@@ -115,7 +121,7 @@ class FakeProject(Project):
 
     def state(self, environment: str = "dev") -> EnvironmentState:
         """As the log has it: nothing that this process remembers is believed."""
-        return Ledger.open("", root=self.root).read().environment(environment)
+        return Ledger(self.store).read().environment(environment)
 
     def say(self, *events: Event) -> Commit:
         commit = self.ledger.commit(lambda _: events)

@@ -222,10 +222,10 @@ def test_images_are_copied_to_the_environments_own_registry(project: FakeProject
 
 def test_a_release_from_before_the_environment_is_refused(project: FakeProject) -> None:
     project.release("a")
-    later = FakeProject(project.root, environment("dev"), environment("eu", after=None))
+    later = project.again(environment("dev"), environment("eu"))
     _, error = fails(deploy(later, Request("eu", release="a")), PreconditionError)
     assert error.what == "release a was made before eu was in shipit.yaml"
-    assert project.state("eu").active is None
+    assert later.state("eu").active is None
 
 
 def test_what_no_target_can_do_is_refused_before_the_lease(project: FakeProject) -> None:
