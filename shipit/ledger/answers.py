@@ -33,7 +33,7 @@ _KNOWN = {
     "status code: 401": (_REFUSED, _RENEW),
     "status code: 403": (
         "these credentials may not do that there",
-        "let them list, get, put and delete objects under the ledger's prefix",
+        "let them list the bucket (S3 says 403 of what is not there, too), and get, put and delete",
     ),
     "dns error": ("its name is not known here", "check the address and the network"),
     "kind: Connect": ("it cannot be reached", "check the address, the network and the proxy"),
