@@ -15,10 +15,11 @@ demo: ## one digest from build to production, in four environments on this machi
 demo-clean: ## take the demo's environments and its record away
 	@scripts/demo-clean
 
-test: ## the checks, then every test
+test: ## the checks and every test, also when a check fails
 	@scripts/ground --tests
-	@$(MAKE) --no-print-directory check
-	$(python) -m pytest -n 2 --dist loadgroup $(PYTEST)
+	@$(MAKE) --no-print-directory check; checked=$$?; \
+	$(python) -m pytest -n 2 --dist loadgroup $(PYTEST); tested=$$?; \
+	[ $$checked = 0 ] && [ $$tested = 0 ]
 
 check: ## formatting, lint, types, and the direction of imports
 	@scripts/venv
