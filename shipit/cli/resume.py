@@ -1,6 +1,17 @@
 """`shipit resume`: an interrupted deployment is taken up again."""
 
-from shipit.cli.session import Session, env_option, verb
+from collections.abc import Generator
+
+import msgspec
+
+from shipit.cli.session import Session, Step, env_option, verb
+from shipit.delivery.request import Result
+
+
+class Resumed(msgspec.Struct, frozen=True, tag="result", tag_field="event"):
+    """The last line of `--json`: a result for each deployment that was taken up."""
+
+    deployments: tuple[Result, ...]
 
 
 @verb("resume")
@@ -13,7 +24,11 @@ def command(session: Session, environment: str) -> None:
     from shipit.cli.entering import summarize
     from shipit.delivery.resume import resume
 
-    results = session.follow(resume(session.project, environment))
-    summarize(session, list(results))
-    if not results:
+    resumed = session.follow(_resumed(resume(session.project, environment)))
+    summarize(session, list(resumed.deployments))
+    if not resumed.deployments:
         session.say("nothing was interrupted")
+
+
+def _resumed(work: Generator[Step, None, tuple[Result, ...]]) -> Generator[Step, None, Resumed]:
+    return Resumed((yield from work))
