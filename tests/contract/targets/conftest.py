@@ -10,6 +10,7 @@ from shipit.model.digest import Digest
 from shipit.model.image import Image
 from shipit.model.pipeline import DockerTarget
 from shipit.model.progress import Reason
+from shipit.targets.docker import follow
 from shipit.targets.docker.target import DockerEngine
 from tests.fakes.engine import Shop, pushed, worker
 from tests.fakes.target import FakeTarget
@@ -55,3 +56,9 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     shop = Shop(request.getfixturevalue("images"))
     yield Bench(None, shop, tmp_path)
     shop.clean()
+
+
+@pytest.fixture(autouse=True)
+def settled_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long it must stay up is held by the unit tests; here it would only be waited for."""
+    monkeypatch.setattr(follow, "SETTLE", 0.3)

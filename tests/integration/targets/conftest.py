@@ -9,6 +9,7 @@ import pytest
 from shipit.model.image import Image
 from shipit.model.pipeline import DockerTarget, TargetSettings
 from shipit.targets import kinds
+from shipit.targets.docker import follow
 from shipit.targets.docker.target import DockerEngine
 from tests.fakes.engine import Shop, pushed
 
@@ -44,3 +45,9 @@ def port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(autouse=True)
+def settled_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long it must stay up is held by the unit tests; here it would only be waited for."""
+    monkeypatch.setattr(follow, "SETTLE", 0.3)
