@@ -18,4 +18,6 @@ def command(session: Session, environment: str) -> None:
     session.show(found, lambda: draw_findings(found))
     errors = [f for f in found if f.level == "error"]
     if errors:
-        raise UsageError(f"{errors[0].subject}: {errors[0].what}", next_step=errors[0].next_step)
+        first = errors[0]
+        subject = "" if first.what.startswith(first.subject) else f"{first.subject}: "
+        raise UsageError(f"{subject}{first.what}", next_step=first.next_step)

@@ -75,14 +75,14 @@ def run(
 ) -> int:
     """A container of its own, of the release that runs there, for one command."""
     chosen = able(one_target(project, environment, target), RunsCommands, "run a command")
+    current = project.ledger.read().environment(environment).current
+    if current is None:
+        raise UsageError(
+            f"nothing was deployed to {environment}",
+            next_step=f"run `shipit deploy --env {environment}` first",
+        )
+    release = project.ledger.get_release(current.release)
     with project.registries() as registries:
-        current = project.ledger.read().environment(environment).current
-        if current is None:
-            raise UsageError(
-                f"nothing was deployed to {environment}",
-                next_step=f"run `shipit deploy --env {environment}` first",
-            )
-        release = project.ledger.get_release(current.release)
         desired = desire(release, project.environment(environment), registries)
         if service not in desired.images:
             raise unknown("service", service, desired.images)

@@ -13,7 +13,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,7 @@ def _host(host: str, marks: frozenset[str]) -> str:
     return "" if near else f"{host} was reached for: tests stay on loopback"
 
 
-_JUDGES = {
+_JUDGES: dict[str, Callable[..., str]] = {
     "subprocess.Popen": _program,
     "socket.connect": _connection,
     "socket.getaddrinfo": _lookup,

@@ -55,7 +55,7 @@ def _here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHIPIT_FILE", raising=False)
 
 
-@pytest.mark.parametrize("kind", sorted(every_error(), key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(every_error(), key=str))
 def test_every_kind_of_error_has_its_exit_code(
     kind: type[errors.ShipitError],
     monkeypatch: pytest.MonkeyPatch,
