@@ -25,7 +25,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean host?`, to end a sentence with; nothing when no known name is near."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name.lower(), list(known), n=1)
+    names = list(known)[:200]  # the comparison is slow, and a longer list is no typing mistake's
+    near = get_close_matches(name.lower()[:80], names, n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 

@@ -1,6 +1,7 @@
 """What the types of shipit.yaml cannot say: how its values must agree with one another."""
 
 from collections.abc import Iterator
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from shipit.errors import did_you_mean
@@ -177,13 +178,14 @@ def _cycle(environments: dict[str, EnvironmentSettings]) -> tuple[str, ...]:
     """The names on the first circle of `after`, each followed by what it comes after."""
     done: set[str] = set()
     for start in environments:
-        walked: list[str] = []
+        walked: dict[str, None] = {}
         name: str | None = start
         while name in environments and name not in done and name not in walked:
-            walked.append(name)
+            walked[name] = None
             name = environments[name].after
         if name in walked:
-            return tuple(walked[walked.index(name) :])
+            circle = [*walked]
+            return tuple(circle[circle.index(name) :])
         done.update(walked)
     return ()
 
@@ -240,13 +242,15 @@ def _place(environment: str, target: TargetSettings) -> object:
 
 def in_promotion_order(environments: dict[str, EnvironmentSettings]) -> tuple[str, ...]:
     """Each after what it comes after; among equals, as in the file. The graph is sound."""
+    places = {name: place for place, name in enumerate(environments)}
+    following: dict[str | None, list[str]] = {}
+    for name, environment in environments.items():
+        following.setdefault(environment.after, []).append(name)
     order: list[str] = []
-    while len(order) < len(environments):
-        order.append(
-            next(
-                name
-                for name, environment in environments.items()
-                if name not in order and (environment.after is None or environment.after in order)
-            )
-        )
+    ready = [(places[name], name) for name in following[None]]
+    while ready:
+        _, name = heappop(ready)
+        order.append(name)
+        for later in following.get(name, ()):
+            heappush(ready, (places[later], later))
     return tuple(order)

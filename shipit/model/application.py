@@ -55,6 +55,12 @@ def long_running(project: Project) -> tuple[str, ...]:
     return tuple(n for n in _in_dependency_order(project) if run_when(found[n]) is None)
 
 
+def replicas(service: Mapping[str, Any]) -> int:
+    """How many containers are asked for (compose-go, ServiceConfig.GetScale)."""
+    asked = service.get("scale", (service.get("deploy") or {}).get("replicas"))
+    return 1 if asked is None else int(asked)
+
+
 def built(project: Project) -> dict[str, dict[str, Any]]:
     """The build section of every service that has one."""
     return {n: s["build"] for n, s in services(project).items() if s.get("build")}

@@ -86,6 +86,17 @@ def test_promotion_order_is_the_graphs_and_then_the_files(loaded: Load) -> None:
     assert [e.name for e in pipeline.downstream("staging")] == ["live-us", "live-eu"]
 
 
+def test_thousands_of_environments_back_to_front(loaded: Load) -> None:
+    names = [f"e{n}" for n in range(2_000)]
+    lines = [
+        f"  {name}: {{after: {before}, target: {{docker: }}}}\n"
+        for before, name in zip(names, names[1:], strict=False)
+    ]
+    head = "app: shop\nenvironments:\n"
+    text = head + "".join(reversed(lines)) + "  e0: {target: {docker: }}\n"
+    assert [*loaded(text).environments] == names
+
+
 def test_an_empty_kind_of_target_has_its_defaults(loaded: Load) -> None:
     pipeline = loaded("app: shop\nenvironments:\n  dev:\n    target:\n      docker:\n")
     assert pipeline.first.targets["default"].kind == "docker"
