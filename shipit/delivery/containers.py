@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from shipit.delivery.desired import desire
+from shipit.delivery.desired import desire, exercised
 from shipit.delivery.lease import refuse_if_leased
 from shipit.delivery.project import Project, unknown
 from shipit.delivery.verify import trouble_of
@@ -131,7 +131,7 @@ def _record(project: Project, environment: str, note: str) -> None:
 def _troubles(project: Project, desired: Desired, environment: str) -> Iterator[str]:
     for target in project.targets(project.environment(environment)).values():
         observed = target.observe()
-        for service in desired.services:
+        for service in exercised(desired):
             trouble = trouble_of(service, desired, observed)
             if trouble:
                 yield f"{service} {trouble}"

@@ -12,6 +12,7 @@ from shipit.delivery.project import Project
 from shipit.delivery.request import Request, Result, Step
 from shipit.delivery.undo import roll_back
 from shipit.delivery.work import (
+    Stop,
     SupersededHereError,
     TargetFailedError,
     Work,
@@ -111,13 +112,14 @@ def _enter(
     environment = project.environment(request.environment)
     release = project.ledger.get_release(summary.digest)
     targets = project.targets(environment)
-    with project.registries() as registries, stop_signals():
+    with project.registries() as registries, stop_signals() as stop:
         desired = desire(release, environment, registries)
         plans: dict[str, Plan] = {}
         if not (left and left.rolling_back):
             plans = planning.make_plans(environment, targets, desired, planning.observe(targets))
         if request.plan:
             planning.check_saved(request.plan, project.ledger.read(), plans)
+        stop.wait()
         lease, state = _take_lease(project, request, summary, left)
         work = Work(
             project=project,
@@ -129,7 +131,7 @@ def _enter(
             lease=lease,
             before=state.environment(environment.name).current,
         )
-        proven = yield from _held_alive(work, plans)
+        proven = yield from _held_alive(work, plans, stop)
     return Result(
         environment=environment.name,
         release=summary.digest,
@@ -182,15 +184,16 @@ def _take_lease(
 
 
 def _held_alive(
-    work: Work, plans: Mapping[str, Plan]
+    work: Work, plans: Mapping[str, Plan], stop: Stop
 ) -> Generator[Step, None, dict[str, dict[str, Digest]]]:
     """Everything under the lease, with a heartbeat, and a record of however it ends."""
     from shipit.ledger.lease import Heartbeat
 
     lease = work.lease
     with Heartbeat(work.project.ledger, lease.environment, lease.token, ttl=lease.ttl):
-        yield work.say(Stage.LEASE, Mark.DONE, f"deployment {work.lease.token}")
         try:
+            stop.go_on()
+            yield work.say(Stage.LEASE, Mark.DONE, f"deployment {work.lease.token}")
             return (yield from _carry_out(work, plans))
         except (DeploymentFailedError, RolledBackError, SupersededError):
             raise  # on record already

@@ -39,6 +39,12 @@ def desire(release: Release, environment: Environment, registries: Registries) -
     )
 
 
+def exercised(desired: Desired) -> tuple[str, ...]:
+    """The services that are asked to run in one container at least."""
+    defined = application.services(desired.project)
+    return tuple(n for n in desired.services if application.replicas(defined[n]))
+
+
 def _served(
     release: Release,
     found: ReleaseImage,

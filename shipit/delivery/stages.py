@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 
+from shipit.delivery.desired import exercised
 from shipit.delivery.probes import answer
 from shipit.delivery.request import Step
 from shipit.delivery.work import (
@@ -108,11 +109,14 @@ def _to_the_end(work: Work, steps: Iterator[Step], stage: Stage) -> Proof:
 
 
 def _check_proof(desired: Desired, proven: dict[str, Digest]) -> None:
-    """The target's word is checked once more: every service, and the digest that was asked for."""
+    """The target's word is checked once more: every service, and the digest that was asked for.
+
+    A service of which no container is asked for has nothing to prove it: it is not exercised.
+    """
     wrong = [
         Reason(service, f"runs {_short(proven.get(service))}, not {image.digest.short}")
         for service, image in desired.images.items()
-        if service in desired.services and not _proves(image, proven.get(service))
+        if service in exercised(desired) and not _proves(image, proven.get(service))
     ]
     if wrong:
         raise TargetFailedError(wrong)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from shipit.delivery import probes
-from shipit.delivery.desired import desire
+from shipit.delivery.desired import desire, exercised
 from shipit.delivery.project import Project, Registries
 from shipit.errors import UsageError
 from shipit.model.deployment import Desired, Health, Observed
@@ -53,7 +53,7 @@ def verify(project: Project, environment: str) -> Verified:
 def _running(project: Project, environment: Environment, desired: Desired) -> Iterator[Proof]:
     for name, target in project.targets(environment).items():
         observed = target.observe()
-        for service in desired.services:
+        for service in exercised(desired):
             subject = service if len(environment.targets) == 1 else f"{name}/{service}"
             yield Proof(
                 subject,

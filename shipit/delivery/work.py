@@ -2,11 +2,10 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from types import FrameType
-from typing import Any
 
 import msgspec
 
@@ -119,18 +118,43 @@ class SupersededHereError(Exception):
         self.by = by
 
 
+class Stop:
+    """What SIGINT and SIGTERM do: end the work at once, unless it asked them to wait.
+
+    They wait from just before the commit that takes the lease until the block that gives it back:
+    a lease would otherwise be left behind by a signal between the two.
+    """
+
+    def __init__(self) -> None:
+        self._waits = False
+        self._asked = False
+
+    def wait(self) -> None:
+        self._waits = True
+
+    def go_on(self) -> None:
+        """Raises KeyboardInterrupt for a signal that had to wait."""
+        self._waits = False
+        if self._asked:
+            raise KeyboardInterrupt
+
+    def asked(self, _: int, __: FrameType | None) -> None:
+        if not self._waits:
+            raise KeyboardInterrupt
+        self._asked = True
+
+
 @contextmanager
-def stop_signals() -> Iterator[None]:
+def stop_signals() -> Iterator[Stop]:
     """SIGTERM ends the work as Ctrl-C does: at once, with the interruption on record."""
+    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield stop
         return
-
-    def stop(_: int, __: FrameType | None) -> Any:
-        raise KeyboardInterrupt
-
-    before: Callable[..., Any] | int | None = signal.signal(signal.SIGTERM, stop)
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, stop.asked) for number in numbers]
     try:
-        yield
+        yield stop
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -23,7 +23,8 @@ from shipit.errors import (
 )
 from shipit.ledger.actor import this_actor
 from shipit.ledger.lease import Heartbeat, take_over
-from shipit.model.events import Actor, DeploymentStarted, StageFinished
+from shipit.ledger.writer import Decide
+from shipit.model.events import Actor, Commit, DeploymentStarted, StageFinished
 from shipit.model.progress import Mark, Reason, Stage
 from shipit.model.release import ReleaseSummary
 from shipit.model.state import Active
@@ -164,10 +165,31 @@ def test_fm26_a_signal_gives_the_lease_back(project: FakeProject, number: signal
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_left_by_its_reader_it_gives_the_lease_back(project: FakeProject) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_fm26_a_signal_just_after_the_lease_gives_it_back(
+    project: FakeProject, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.release("a")
+    commit = project.ledger.commit
+
+    def and_a_signal(decide: Decide) -> Commit | None:
+        done = commit(decide)
+        monkeypatch.undo()
+        os.kill(os.getpid(), number)
+        return done
+
+    monkeypatch.setattr(project.ledger, "commit", and_a_signal)
+    fails(deploy(project, Request("dev")), KeyboardInterrupt)
+    assert project.state().active is None
+    assert project.state().interrupted is not None
+    assert project.target().calls[-1] == ("preflight", "a")
+
+
+@pytest.mark.parametrize("stage", [Stage.LEASE, Stage.APPLY])
+def test_left_by_its_reader_it_gives_the_lease_back(project: FakeProject, stage: Stage) -> None:
     project.release("a")
     work = deploy(project, Request("dev"))
-    while next(work).stage is not Stage.APPLY:  # type: ignore[union-attr]
+    while next(work).stage is not stage:  # type: ignore[union-attr]
         pass
     work.close()
     assert project.state().active is None
