@@ -1,6 +1,7 @@
 """shipit.yaml into a Pipeline: what is found, and what a correct file means."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -89,8 +90,7 @@ def test_promotion_order_is_the_graphs_and_then_the_files(loaded: Load) -> None:
 def test_thousands_of_environments_back_to_front(loaded: Load) -> None:
     names = [f"e{n}" for n in range(2_000)]
     lines = [
-        f"  {name}: {{after: {before}, target: {{docker: }}}}\n"
-        for before, name in zip(names, names[1:], strict=False)
+        f"  {name}: {{after: {before}, target: {{docker: }}}}\n" for before, name in pairwise(names)
     ]
     head = "app: shop\nenvironments:\n"
     text = head + "".join(reversed(lines)) + "  e0: {target: {docker: }}\n"
