@@ -4,13 +4,13 @@
     ├── UsageError                   exit 2   the request cannot be carried out; nothing has changed
     │   ├── ConfigurationError                a user's file is wrong: file, line, column, path in it
     │   ├── UnknownNameError                  no such environment, service or release; or too many
-    │   └── PreconditionError                 the world is not ready: no engine, a taken port, no digest
+    │   └── PreconditionError                 not ready: no engine, a taken port, no digest
     ├── HeldError                    exit 3   a gate holds the release
     ├── RolledBackError              exit 4   not proven; the environment is back on what it had
     ├── SupersededError              exit 5   another deployment went past ours
     ├── LeasedError                  exit 6   somebody else is working on the environment
     ├── DeploymentFailedError        exit 1   not proven, and there was nothing to go back to
-    ├── RemoteError                  exit 1   a registry, engine or object store answered with an error
+    ├── RemoteError                  exit 1   a registry, engine or store answered with an error
     ├── StaleTokenError              exit 5   a commit by a deployment whose lease was taken over
     └── StoreError                   exit 1   the ledger's store cannot do what the ledger needs
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 import msgspec
 
 from shipit.errors import RemoteError
+from shipit.model.application import replicas
 from shipit.model.deployment import Action, Desired, Health, Rollout
 from shipit.model.digest import Digest
 from shipit.model.duration import format_duration
@@ -19,7 +20,7 @@ from shipit.model.progress import Failed, Mark, Outcome, Progress, Reason, Stage
 from shipit.targets.docker.compose import BringUp
 from shipit.targets.docker.containers import Container
 from shipit.targets.docker.observe import by_service
-from shipit.targets.docker.project import replicas, specs
+from shipit.targets.docker.project import specs
 
 POLL = 0.2  # seconds, constant: a back-off only hides that it is done
 SETTLE = 2.0  # seconds a container without a health check must have been up

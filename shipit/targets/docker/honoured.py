@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from shipit.errors import ConfigurationError
+from shipit.model.application import replicas
 from shipit.model.deployment import Desired
 from shipit.targets.docker.ports import published
-from shipit.targets.docker.project import replicas
 
 _TUNING = (
     ("update_config",),

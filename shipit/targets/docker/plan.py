@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from shipit.model.application import replicas
 from shipit.model.deployment import Action, Change, Desired, Health, Observed, ObservedService, Plan
 from shipit.targets.docker import honoured, ports
-from shipit.targets.docker.project import long_running, replicas, restarted_by, specs
+from shipit.targets.docker.project import long_running, restarted_by, specs
 
 
 def plan(target: str, desired: Desired, observed: Observed) -> Plan:

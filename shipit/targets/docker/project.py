@@ -25,12 +25,6 @@ def project_name(app: str, environment: str) -> str:
     return f"{app}-{environment}"
 
 
-def replicas(service: dict[str, Any]) -> int:
-    """How many containers Compose starts for a service (compose-go, ServiceConfig.GetScale)."""
-    asked = service.get("scale", (service.get("deploy") or {}).get("replicas"))
-    return 1 if asked is None else int(asked)
-
-
 def long_running(desired: Desired) -> Project:
     """What is kept up, as it is brought up but for the labels."""
     project = application.without_one_offs(desired.project)
