@@ -4,7 +4,7 @@
     ├── UsageError                   exit 2   the request cannot be carried out; nothing has changed
     │   ├── ConfigurationError                a user's file is wrong: file, line, column, path in it
     │   ├── UnknownNameError                  no such environment, service or release; or too many
-    │   └── PreconditionError                 not ready: no engine, a taken port, no digest
+    │   └── PreconditionError                 not ready: no engine, a taken port
     ├── HeldError                    exit 3   a gate holds the release
     ├── RolledBackError              exit 4   not proven; the environment is back on what it had
     ├── SupersededError              exit 5   another deployment went past ours
