@@ -8,6 +8,7 @@ from shipit.errors import did_you_mean
 from shipit.model.duration import parse_duration
 from shipit.model.image import Reference
 from shipit.model.pipeline import EnvironmentSettings, Settings, TargetSettings
+from shipit.model.window import parse_window
 
 Path = tuple[str | int, ...]
 
@@ -68,9 +69,10 @@ def _environment(environment: EnvironmentSettings, path: Path) -> Iterator[Broke
     if environment.gates.soak is not None:
         yield from _duration(environment.gates.soak, (*path, "gates", "soak"))
     for n, window in enumerate(environment.gates.freeze):
-        if not window.strip():
-            what = "empty; a window is 'Fri 16:00 - Mon 08:00 Europe/Madrid'"
-            yield Broken((*path, "gates", "freeze", n), what)
+        try:
+            parse_window(window)
+        except ValueError as error:
+            yield Broken((*path, "gates", "freeze", n), str(error))
     yield from _canary(environment, (*path, "strategy", "canary"))
     for n, check in enumerate(environment.verify):
         yield from _address(check.http, (*path, "verify", n, "http"))

@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from shipit.delivery import planning, stages
+from shipit.delivery import foundations, planning, stages
 from shipit.delivery.desired import desire
 from shipit.delivery.lease import clear_the_way, refuse_if_leased
 from shipit.delivery.project import Project
@@ -231,7 +231,12 @@ def _carry_out(
     try:
         with refusals_undone(changing=changing):
             yield from stages.copy(work)
-            yield from _before(work)
+        if _tasks_are_due(work):
+            ready = yield from foundations.lay(work, plans)
+            changing = changing or ready is not plans
+            plans = ready
+        with refusals_undone(changing=changing):
+            yield from _before(work, changing=changing)
         for name, plan in plans.items():
             # A later target that refuses leaves the earlier ones changed.
             with refusals_undone(name, changing=changing or bool(proven)):
@@ -250,23 +255,25 @@ def _carry_out(
     return proven
 
 
-def _runs_already(work: Work) -> bool:
-    return work.before is not None and work.before.release == work.desired.release
+def _tasks_are_due(work: Work) -> bool:
+    """Tasks belong to the way forward: a release that runs already, or one that is gone back to,
+    does not need them again."""
+    runs_already = work.before is not None and work.before.release == work.desired.release
+    return not runs_already and work.lease.kind is not Kind.ROLLBACK
 
 
-def _before(work: Work) -> Iterator[Step]:
+def _before(work: Work, *, changing: bool) -> Iterator[Step]:
     """A task that fails ends the deployment with nothing changed, unless an interrupted deployment
-    had changed something. Tasks belong to the way forward: a release that runs already, or one
-    that is gone back to, does not need them again."""
+    had changed something, or the task needed services that were not there."""
     if not work.desired.before:
         return
-    if _runs_already(work) or work.lease.kind is Kind.ROLLBACK:
+    if not _tasks_are_due(work):
         yield work.say(Stage.BEFORE, Mark.SKIPPED, "ran when this release first came here")
         return
     try:
         yield from stages.tasks(work, Stage.BEFORE, work.desired.before)
     except TargetFailedError as error:
-        if work.lease.changing:
+        if changing:
             raise
         _unchanged(work, error.reasons)
         for reason in error.reasons:
@@ -281,7 +288,7 @@ def _before(work: Work) -> Iterator[Step]:
 
 
 def _after(work: Work) -> Iterator[Step]:
-    if not (_runs_already(work) or work.lease.kind is Kind.ROLLBACK):
+    if _tasks_are_due(work):
         yield from stages.tasks(work, Stage.AFTER, work.desired.after)
 
 

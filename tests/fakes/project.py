@@ -148,9 +148,12 @@ def make_release(
     resolved: Sequence[str] = (),
     commit: str = "",
     minute: int = 0,
+    needs: dict[str, Sequence[str]] | None = None,
+    replicas: dict[str, int] | None = None,
 ) -> Release:
     """`settings` are the variables of every service; `resolved` are the services whose image was
-    found and not built."""
+    found and not built; `needs` is what a service depends on."""
+    needs, replicas = needs or {}, replicas or {}
     run = {**dict.fromkeys(before, "before"), **dict.fromkeys(after, "after")}
     images = {
         service: ReleaseImage(
@@ -163,6 +166,8 @@ def make_release(
         service: {
             "image": found.image.reference,
             "environment": settings or {},
+            **({"depends_on": {name: {} for name in needs[service]}} if service in needs else {}),
+            **({"deploy": {"replicas": replicas[service]}} if service in replicas else {}),
             **({"x-shipit": {"run": run[service]}} if service in run else {}),
         }
         for service, found in images.items()

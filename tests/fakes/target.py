@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from shipit.errors import PreconditionError
+from shipit.model import application
 from shipit.model.deployment import (
     Action,
     Change,
@@ -89,7 +90,9 @@ class FakeTarget:
             mark = Mark.FAILED if reasons and name in {r.subject for r in reasons} else Mark.DONE
             yield Progress(Stage.FOLLOW, mark, name, target=self.name)
         self.hook("follow.end")
-        proven = {name: desired.images[name].digest for name in desired.services}
+        defined = application.services(desired.project)
+        asked = [n for n in desired.services if application.replicas(defined.get(n, {}))]
+        proven = {name: desired.images[name].digest for name in asked}
         end = Failed(reasons) if reasons else Succeeded(proven)
         yield self.outcomes.get(str(desired.release)) or self.outcomes.get("") or end
 
@@ -146,7 +149,7 @@ class FakeTarget:
             self.running[name] = ObservedService(
                 name, was.desired, running, health, was.images, was.spec
             )
-        return tuple(self.running.values())
+        return tuple(self.running[name] for name in services or self.running)
 
 
 def _as_asked(desired: Desired, name: str) -> ObservedService:
