@@ -6,7 +6,9 @@ challenge itself.
 
 import base64
 import re
+import time
 from collections.abc import Iterable
+from math import inf
 from threading import Lock
 from typing import Protocol
 from urllib.parse import urlencode, urlsplit
@@ -22,6 +24,8 @@ from shipit.registry.keychain import Chain
 _PARAMETER = re.compile(r'(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _SCHEME = re.compile(r"(?:^|,)\s*(Basic|Bearer)\b", re.IGNORECASE)
 Scopes = tuple[str, ...]  # "repository:shop/web:pull,push"
+_EARLY = 15.0  # seconds: a token that ends within them may end on its way
+_SHORTEST = 60.0  # seconds that a token is good for when its service does not say (token.md)
 
 
 class Challenge(msgspec.Struct, frozen=True):
@@ -32,8 +36,20 @@ class Challenge(msgspec.Struct, frozen=True):
 
 
 class TokenAnswer(msgspec.Struct, frozen=True):
+    """`expires_in` seconds from now; services that name none mean `_SHORTEST`."""
+
     token: str = ""
     access_token: str = ""
+    expires_in: float | None = None
+
+
+class Header(msgspec.Struct, frozen=True):
+    """An Authorization header's value, what it was given for, and until when it is good (seconds
+    of time.monotonic())."""
+
+    value: str
+    challenges: tuple[Challenge, ...]
+    expires: float
 
 
 class Fetch(Protocol):
@@ -67,11 +83,21 @@ class Authorizer:
     def __init__(self, keychain: Chain, fetch: Fetch) -> None:
         self._keychain = keychain
         self._fetch = fetch
-        self._headers: dict[tuple[str, Scopes], str] = {}
+        self._headers: dict[tuple[str, Scopes], Header] = {}
         self._lock = Lock()
 
     def header(self, registry: str, scopes: Scopes) -> str | None:
-        return self._headers.get((registry, scopes))
+        """The header to send; None before the registry has asked for one.
+
+        One that is about to end is replaced first: a blob that is sent in one piece would be sent
+        for nothing. Raises as `renew`.
+        """
+        found = self._headers.get((registry, scopes))
+        if found is None or found.expires > time.monotonic() + _EARLY:
+            return found.value if found else None
+        with self._lock:
+            replaced = self._replace(registry, scopes, found.challenges, found.value)
+        return replaced or found.value
 
     def renew(
         self, registry: str, scopes: Scopes, challenges: Iterable[Challenge], rejected: str | None
@@ -83,23 +109,33 @@ class Authorizer:
         """
         with self._lock:
             current = self._headers.get((registry, scopes))
-            if current != rejected:
-                return current
-            if rejected is not None:
+            if rejected is not None and current is not None and current.value == rejected:
                 self._keychain.forget(registry)
-            found = self._header(registry, scopes, challenges)
-            if found is not None and found != rejected:
-                self._headers[registry, scopes] = found
-                return found
-            return None
+            return self._replace(registry, scopes, tuple(challenges), rejected)
 
-    def _header(self, registry: str, scopes: Scopes, challenges: Iterable[Challenge]) -> str | None:
+    def _replace(
+        self, registry: str, scopes: Scopes, challenges: tuple[Challenge, ...], old: str | None
+    ) -> str | None:
+        """Unless another thread has done so. Under the lock."""
+        current = self._headers.get((registry, scopes))
+        if current is not None and current.value != old:
+            return current.value
+        found = self._header(registry, scopes, challenges)
+        if found is None or found.value == old:
+            return None
+        self._headers[registry, scopes] = found
+        return found.value
+
+    def _header(
+        self, registry: str, scopes: Scopes, challenges: tuple[Challenge, ...]
+    ) -> Header | None:
         credentials = self._keychain.resolve(registry)
         for challenge in challenges:
             if challenge.scheme == "bearer":
-                return f"Bearer {self._token(registry, scopes, challenge, credentials)}"
+                token, expires = self._token(registry, scopes, challenge, credentials)
+                return Header(f"Bearer {token}", challenges, expires)
             if credentials is not None and credentials.username:
-                return basic(credentials)
+                return Header(basic(credentials), challenges, credentials.expires)
         return None
 
     def source(self, registry: str) -> str:
@@ -115,7 +151,8 @@ class Authorizer:
         scopes: Scopes,
         challenge: Challenge,
         credentials: Credentials | None,
-    ) -> str:
+    ) -> tuple[str, float]:
+        """A token, and until when it is good."""
         realm = challenge.parameters.get("realm", "")
         self._check_realm(registry, realm)
         asked = dict.fromkeys([*scopes, *challenge.parameters.get("scope", "").split()])
@@ -127,8 +164,7 @@ class Authorizer:
                 raise
             said = f"{error.request}: {error.status} {error.why}"
             raise failures.refusal(registry, said, self.source(registry)) from None
-        answer = codec.decode(body, TokenAnswer)
-        return answer.token or answer.access_token
+        return _read(registry, realm, body)
 
     def _check_realm(self, registry: str, realm: str) -> None:
         """Credentials go over HTTPS, or stay on this machine."""
@@ -160,6 +196,23 @@ class Authorizer:
         url = f"{realm}{'&' if '?' in realm else '?'}{query}"
         headers = {"Authorization": basic(credentials)} if credentials else {}
         return self._fetch("GET", url, headers, None)
+
+
+def _read(registry: str, realm: str, body: bytes) -> tuple[str, float]:
+    try:
+        answer = codec.decode(body, TokenAnswer)
+    except ValueError:
+        answer = TokenAnswer()
+    token = answer.token or answer.access_token
+    if not token:
+        raise RemoteError(
+            f"the token service of the registry {registry} gave no token",
+            f"{realm} answered something else",
+            f"look at whether {registry} is the registry's name, and at a proxy on the way",
+        )
+    left = _SHORTEST if answer.expires_in is None else answer.expires_in
+    # Ones that end at once are for tests of servers; asking again before each use helps nobody.
+    return token, time.monotonic() + left if left > _EARLY else inf
 
 
 def basic(credentials: Credentials) -> str:

@@ -1,5 +1,6 @@
 """User names and secrets for a registry. A secret prints as `***`, wherever it is printed."""
 
+from math import inf
 from typing import Self
 
 import msgspec
@@ -35,14 +36,16 @@ class Secret:
 class Credentials(msgspec.Struct, frozen=True):
     """A user name with a password, or an identity token (OAuth2 refresh token) instead of both.
 
-    `source` says which keychain gave them, for messages.
+    `source` says which keychain gave them, for messages; `expires` is when they end to be good, in
+    seconds of time.monotonic().
     """
 
     username: str = ""
     password: Secret = Secret("")
     identity_token: Secret = Secret("")
     source: str = ""
+    expires: float = inf
 
     @classmethod
-    def basic(cls, username: str, password: str, source: str = "") -> Self:
-        return cls(username, Secret(password), source=source)
+    def basic(cls, username: str, password: str, source: str = "", *, expires: float = inf) -> Self:
+        return cls(username, Secret(password), source=source, expires=expires)
