@@ -88,7 +88,8 @@ CASES = [
         HEAD + "    gates: {freeze: ['Fri 16:00 - Mon 08:00', ' ']}\n",
         (
             "5:47: environments.dev.gates.freeze[1]: ' ' is not a freeze window:"
-            " write 'Fri 16:00 - Mon 08:00 Europe/Madrid' or '2026-12-20 - 2027-01-07 Europe/Madrid'"
+            " write 'Fri 16:00 - Mon 08:00 Europe/Madrid'"
+            " or '2026-12-20 - 2027-01-07 Europe/Madrid'"
         ),
     ),
     (
