@@ -1,0 +1,119 @@
+"""What would stop a deployment, before it does: findings, and never an error."""
+
+from pathlib import Path
+
+import pytest
+
+from shipit.delivery.check import check
+from shipit.delivery.deploy import deploy
+from shipit.delivery.request import Request
+from shipit.delivery.verify import verify
+from shipit.errors import PreconditionError, UnknownNameError
+from shipit.model.deployment import Finding
+from shipit.model.pipeline import Canary, Strategy
+from tests.fakes.project import FakeProject, environment, run
+
+COMPOSE = """\
+services:
+  web:
+    image: registry.example/web:1
+    environment: {API_TOKEN: "12345", LEVEL: info}
+    volumes: ["./www:/www"]
+"""
+
+
+@pytest.fixture
+def checked(project: FakeProject, monkeypatch: pytest.MonkeyPatch) -> FakeProject:
+    """With a compose.yaml; the builder is another module's matter."""
+    (project.root / "compose.yaml").write_text(COMPOSE)
+    monkeypatch.setattr("shipit.delivery.check._builder", lambda _: iter(()))
+    return project
+
+
+def found(project: FakeProject, environment: str = "") -> list[Finding]:
+    return list(check(project, environment))
+
+
+def of(findings: list[Finding], level: str) -> dict[str, str]:
+    return {f.subject: f.what for f in findings if f.level == level}
+
+
+def test_what_is_well_is_said(checked: FakeProject) -> None:
+    assert of(found(checked), "ok") == {
+        "shipit.yaml": "2 environments",
+        "compose.yaml": "services: web",
+        "registry": "the embedded one, in .shipit/registry",
+        "ledger": "memory://, at commit 0",
+    }
+    assert of(found(checked), "error") == {}
+
+
+def test_secrets_and_files_of_the_checkout_are_warned_of(checked: FakeProject) -> None:
+    said = [f for f in found(checked) if f.subject == "compose.yaml in dev"]
+    assert [f.level for f in said] == ["warning", "warning"]
+    assert said[0].what.startswith("services.web.environment.API_TOKEN looks like a secret")
+    assert "is bound from the checkout" in said[1].what
+    assert all("12345" not in f"{f.what} {f.next_step}" for f in found(checked))
+
+
+def test_a_missing_compose_file_is_an_error_and_the_rest_is_looked_at(checked: FakeProject) -> None:
+    (checked.root / "compose.yaml").unlink()
+    findings = found(checked)
+    (error,) = (f for f in findings if f.level == "error")
+    assert error.subject == "compose.yaml"
+    assert "there is no compose.yaml" in error.what
+    assert "ledger" in of(findings, "ok")
+
+
+def test_nothing_built_yet_is_no_fault(checked: FakeProject) -> None:
+    warned = of(found(checked), "warning")
+    assert warned["dev"] == "there is no release yet"
+    assert warned["qa"] == "nothing runs in dev yet, which qa comes after"
+    assert ("check", "") in checked.target().calls
+
+
+def test_a_target_is_asked_about_what_would_come_next(checked: FakeProject) -> None:
+    checked.release("a")
+    run(deploy(checked, Request("dev")))
+    checked.release("b")
+    checked.target().findings = [Finding("error", "port 8080", "nginx holds it", "end it")]
+    checked.target().calls.clear()
+    findings = found(checked)
+    assert ("check", "b") in checked.target().calls
+    assert ("check", "a") in checked.target("qa").calls
+    assert of(findings, "error") == {"dev port 8080": "nginx holds it"}
+
+
+def test_a_gate_that_holds_is_a_warning(checked: FakeProject) -> None:
+    checked.release("a")
+    run(deploy(checked, Request("dev")))
+    checked.target().running.clear()
+    verify(checked, "dev")
+    warned = of(found(checked), "warning")
+    assert "is not healthy there" in warned["qa verified upstream"]
+
+
+def test_what_cannot_be_looked_at_is_an_error(checked: FakeProject) -> None:
+    checked.target().errors["check"] = PreconditionError("no engine answers", "it is down")
+    assert of(found(checked), "error") == {"dev": "no engine answers: it is down"}
+
+
+def test_what_the_target_cannot_honour_is_an_error(checked: FakeProject) -> None:
+    canary = environment("dev", strategy=Strategy(canary=Canary(steps=(10,))))
+    (error,) = (f for f in found(checked.again(canary)) if f.level == "error")
+    assert error.subject == "dev"
+    assert "cannot shift traffic in steps" in error.what
+
+
+def test_one_environment_alone(checked: FakeProject) -> None:
+    found(checked, "qa")
+    assert checked.target("dev").calls == []
+    with pytest.raises(UnknownNameError):
+        found(checked, "qaa")
+
+
+def test_several_targets_are_told_apart(checked: FakeProject, tmp_path: Path) -> None:
+    two = checked.again(environment("dev", targets=("eu", "us")))
+    two.fakes["dev"] = FakeProject(tmp_path, environment("dev", targets=("eu", "us"))).fakes["dev"]
+    two.target("dev", "us").findings = [Finding("error", "engine", "is too old")]
+    assert of(found(two), "error") == {"dev/us engine": "is too old"}
