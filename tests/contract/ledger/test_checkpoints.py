@@ -7,6 +7,7 @@ import pytest
 from shipit.errors import RemoteError
 from shipit.ledger import Ledger
 from shipit.ledger.store import Store
+from shipit.model.digest import Digest
 from shipit.model.state import State
 from tests.contract.ledger.conftest import Opener
 from tests.fakes.facts import commit, held, stage, started, succeeded
@@ -54,6 +55,10 @@ def deploy(ledger: Ledger, times: int) -> None:
         token = commit(ledger, started()).number
         commit(ledger, stage(token))
         commit(ledger, succeeded(token))
+
+
+def signed(state: bytes) -> bytes:
+    return b'{"digest":"%s","state":%s}' % (str(Digest.of(state)).encode(), state)
 
 
 def fresh_read(opened: Opener) -> tuple[State, list[str]]:
@@ -115,7 +120,7 @@ def test_a_damaged_checkpoint_is_passed_over(opened: Opener, damage: str) -> Non
         "empty": b"",
         "garbage": b"\xff\x00 no JSON",
         "flipped": content.replace(b'"deployments":3', b'"deployments":9'),
-        "version": content.replace(b'"number":9', b'"number":9,"version":99'),
+        "version": signed(b'{"number":9,"version":99,"deployments":77}'),
         "moved": older,
     }[damage]
     assert damaged != content
