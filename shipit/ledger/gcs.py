@@ -58,11 +58,12 @@ def _connect(url: str, emulator: str, *, insecure: bool) -> "ObjectStore":
             "credential_provider": lambda: {"token": "emulator", "expires_at": None},
         }
     else:
-        access = _credentials(url)
+        access = credentials(url)
     return GCSStore(bucket, prefix=prefix or None, **access, **client_options(allow_http=insecure))
 
 
-def _credentials(url: str) -> dict[str, Any]:
+def credentials(url: str) -> dict[str, Any]:
+    """Arguments for obstore's GCSStore. Raises PreconditionError when there are none."""
     if any(os.environ.get(name) for name in _NAMED_BY_ENVIRONMENT):
         return {}
     path = Path(os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") or _well_known())
@@ -81,21 +82,37 @@ def _well_known() -> Path:
 
 def _from_file(url: str, path: Path) -> dict[str, Any]:
     try:
-        kind = json.loads(path.read_bytes()).get("type", "")
+        info = json.loads(path.read_bytes())
+        kind = info.get("type", "")
     except (OSError, ValueError, AttributeError) as error:
         raise _none(url, f"{path} cannot be read: {type(error).__name__}") from None
     if kind in _NATIVE:
         return {"config": {"application_credentials": str(path)}}
     if not importlib.util.find_spec("google") or not importlib.util.find_spec("google.auth"):
         raise _none(url, f"{path} is of the kind {kind}, which needs google-auth: install it")
-    return {"credential_provider": _provider(path)}
+    failures = importlib.import_module("google.auth.exceptions")
+    try:
+        return {"credential_provider": _provider(_federated(info))}
+    except (failures.GoogleAuthError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise _none(url, f"{path} ({kind}) is not complete: {error}") from None
 
 
-def _provider(path: Path) -> Any:
-    auth = importlib.import_module("google.auth")
+def _federated(info: dict[str, Any]) -> Any:
+    """By kind, as google.auth._default does; its one loader for all kinds is deprecated."""
+    if info["type"] == "impersonated_service_account":
+        impersonated = importlib.import_module("google.auth.impersonated_credentials")
+        read = impersonated.Credentials.from_impersonated_service_account_info
+        return read(info, scopes=[_SCOPE])
+    source = info.get("credential_source") or {}
+    names = {"environment_id": "aws", "executable": "pluggable"}
+    kind = next((name for sign, name in names.items() if sign in source), "identity_pool")
+    module = importlib.import_module(f"google.auth.{kind}")
+    return module.Credentials.from_info(info, scopes=[_SCOPE])
+
+
+def _provider(found: Any) -> Any:
     transport = importlib.import_module("google.auth.transport.urllib3")
     urllib3 = importlib.import_module("urllib3")
-    found, _ = auth.load_credentials_from_file(str(path), scopes=[_SCOPE])
     request = transport.Request(urllib3.PoolManager(timeout=15.0))
 
     def provide() -> dict[str, Any]:

@@ -126,6 +126,15 @@ def test_found_before_anything_changed_is_a_precondition(
     assert_no_credentials(refused.value)
 
 
+def test_an_object_of_no_bucket_is_not_just_an_object_that_is_missing(
+    ledger: Ledger, objects: ObjectServer
+) -> None:
+    objects.everywhere = Answer(404, "NoSuchBucket")
+
+    with pytest.raises(PreconditionError, match="no such bucket"):
+        ledger.store.get("heartbeats/000000000001.json")
+
+
 def test_the_same_in_the_middle_is_not(ledger: Ledger, objects: ObjectServer) -> None:
     """A deployment is under way: exit 2 would say that nothing has changed."""
     ledger.read()

@@ -1,7 +1,11 @@
 """Where credentials come from, and that the metadata address is not asked for them by accident."""
 
+import importlib.util
+import json
+import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,7 @@ import pytest
 
 from shipit.errors import PreconditionError
 from shipit.ledger import Ledger
+from shipit.ledger.gcs import credentials
 from tests.fakes.facts import commit, held
 from tests.fakes.objects import Answer, ObjectServer, object_server
 
@@ -24,6 +29,14 @@ def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectServer]:
         for name in ("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "METADATA_HOST"):
             monkeypatch.setenv(name, address)
         yield server
+
+
+def without(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    """As if it were not installed."""
+    real: Callable[[str], Any] = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == package else real(name)
+    )
 
 
 def test_the_trap_works(metadata: ObjectServer) -> None:
@@ -104,12 +117,7 @@ def test_a_profile_that_does_not_exist(
 def test_without_botocore_profiles_are_not_tried(
     metadata: ObjectServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import importlib.util
-
-    real: Callable[[str], Any] = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "botocore" else real(name)
-    )
+    without(monkeypatch, "botocore")
 
     with pytest.raises(PreconditionError) as refused:
         Ledger.open("s3://acme/shop", root=Path("/")).read()
@@ -117,7 +125,16 @@ def test_without_botocore_profiles_are_not_tried(
     assert metadata.requests == []
 
 
-@pytest.mark.parametrize("content", ["not JSON", "[]", '{"type": "external_account"}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "not JSON",
+        "[]",
+        "{}",
+        '{"type": "external_account"}',
+        '{"type": "impersonated_service_account"}',
+    ],
+)
 def test_a_google_file_that_cannot_be_used(
     metadata: ObjectServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
 ) -> None:
@@ -128,4 +145,71 @@ def test_a_google_file_that_cannot_be_used(
     with pytest.raises(PreconditionError) as refused:
         Ledger.open("gs://acme/shop", root=Path("/")).read()
     assert str(path) in refused.value.why
+    assert metadata.requests == []
+
+
+@pytest.fixture
+def token_service() -> Iterator[str]:
+    """Google's Security Token Service (RFC 8693): a token for the CI system's token."""
+
+    class Exchange(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base's name
+            """Quiet."""
+
+        def do_POST(self) -> None:
+            asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            given = "exchanged" if "subject_token=from-github" in asked else "wrong"
+            body = {"access_token": given, "token_type": "Bearer", "expires_in": 3600}
+            answer = json.dumps(body | {"issued_token_type": "urn:x"}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Exchange) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/v1/token"
+        server.shutdown()
+        thread.join(10)
+
+
+def test_a_federated_file_is_exchanged_for_a_token(
+    metadata: ObjectServer, token_service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What google-github-actions/auth writes."""
+    pytest.importorskip("google.auth")
+    (tmp_path / "token").write_text("from-github")
+    path = tmp_path / "federated.json"
+    path.write_text(
+        json.dumps(
+            {
+                "type": "external_account",
+                "audience": "//iam.googleapis.com/projects/1/location",
+                "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+                "token_url": token_service,
+                "credential_source": {"file": str(tmp_path / "token")},
+            }
+        )
+    )
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+
+    token = credentials("gs://acme/shop")["credential_provider"]()
+
+    assert token["token"] == "exchanged"
+    assert token["expires_at"] > datetime.now(UTC)
+    assert metadata.requests == []
+
+
+def test_federated_ones_need_google_s_library(
+    metadata: ObjectServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "federated.json"
+    path.write_text('{"type": "external_account"}')
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    without(monkeypatch, "google")
+
+    with pytest.raises(PreconditionError) as refused:
+        Ledger.open("gs://acme/shop", root=Path("/")).read()
+    assert "needs google-auth: install it" in refused.value.why
     assert metadata.requests == []
