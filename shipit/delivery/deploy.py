@@ -270,6 +270,7 @@ def _before(work: Work, *, changing: bool) -> Iterator[Step]:
     if not _tasks_are_due(work):
         yield work.say(Stage.BEFORE, Mark.SKIPPED, "ran when this release first came here")
         return
+    stages.require_images(work)
     try:
         yield from stages.tasks(work, Stage.BEFORE, work.desired.before)
     except TargetFailedError as error:

@@ -11,7 +11,7 @@ from shipit.delivery.work import (
     Work,
     refusals_undone,
 )
-from shipit.errors import ConfigurationError
+from shipit.errors import ConfigurationError, PreconditionError
 from shipit.model.deployment import Desired, Plan
 from shipit.model.digest import Digest
 from shipit.model.image import Image
@@ -40,6 +40,18 @@ def copy(work: Work) -> Iterator[Step]:
         work.registries.client.copy(source, image.repository)
         yield work.say(Stage.COPY, Mark.DONE, image.digest.short, subject=service)
     work.finish(Stage.COPY)
+
+
+def require_images(work: Work) -> None:
+    """Raises PreconditionError for an image that its registry does not have: before the first task
+    runs, since a task that ran cannot be undone. One request an image."""
+    for service, image in sorted(work.desired.images.items()):
+        if work.registries.client.head_manifest(image.repository, image.digest) is None:
+            raise PreconditionError(
+                f"the registry does not have {service}'s image {image.reference}",
+                "nothing has changed, and no task has run",
+                "bring the image back, or build a new release with `shipit build --force`",
+            )
 
 
 def tasks(work: Work, stage: Stage, names: Sequence[str]) -> Iterator[Step]:

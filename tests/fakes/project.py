@@ -57,8 +57,10 @@ class Repositories:
         self.copied.append((image.reference, repository))
         return image.at(repository)
 
-    def head_manifest(self, repository: str, reference: str) -> None:
+    def head_manifest(self, repository: str, reference: object) -> object:
+        """A thing that is there; None for one that is missing."""
         self._called("head_manifest")
+        return None if f"{repository}@{reference}" in self.missing else reference
 
     def _called(self, method: str) -> None:
         if method in self.errors:

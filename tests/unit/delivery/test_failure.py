@@ -13,7 +13,7 @@ from shipit.errors import (
 )
 from shipit.model.progress import Mark, Reason, Stage
 from shipit.model.release import ReleaseSummary
-from tests.fakes.project import FakeProject, environment, fails, run
+from tests.fakes.project import HOME, FakeProject, environment, fails, run
 from tests.fakes.site import Site
 
 SICK = (Reason("web", "its health check fails: 503", ("no database",)),)
@@ -258,6 +258,16 @@ def test_a_missing_image_changes_nothing(project: FakeProject) -> None:
     fails(deploy(own, Request("dev")), PreconditionError)
     assert outcome(own) == "failed"
     assert "apply" not in [m for m, _ in own.target().calls]
+
+
+def test_no_task_runs_while_an_image_is_missing(project: FakeProject) -> None:
+    summary = project.release("a", before=("migrate",))
+    web = f"{HOME}/web@{summary.images['web']}"
+    project.repositories.missing[web] = ["the manifest is missing"]
+    _, error = fails(deploy(project, Request("dev")), PreconditionError)
+    assert error.what == f"the registry does not have web's image {web}"
+    assert outcome(project) == "failed"
+    assert not {"run_task", "apply"} & {method for method, _ in project.target().calls}
 
 
 def test_fm26_an_error_from_outside_leaves_it_to_be_resumed(project: FakeProject) -> None:
