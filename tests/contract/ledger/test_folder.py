@@ -121,3 +121,12 @@ def test_a_home_folder_is_meant_by_its_sign(
 
     assert Ledger.open("~/ledger", root=Path("/elsewhere")).name == str(tmp_path / "ledger")
     assert Ledger.open("ledger", root=tmp_path).name == str(tmp_path / "ledger")
+
+
+def test_looking_makes_nothing(tmp_path: Path) -> None:
+    ledger = Ledger.open("", root=tmp_path)
+
+    assert ledger.read().number == 0
+    assert list(ledger.history()) == []
+    assert ledger.commit(lambda _: ()) is None
+    assert list(tmp_path.iterdir()) == []
