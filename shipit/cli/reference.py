@@ -43,8 +43,16 @@ def _sections() -> Iterator[str]:
         for name in verbs:
             command = group.get_command(context, name)
             if command is not None:
-                yield f"### shipit {name}\n"
-                yield _help(command, _context(command, name, context))
+                yield from _described(command, _context(command, name, context))
+
+
+def _described(command: click.Command, context: click.Context) -> Iterator[str]:
+    """A verb, and after a group the verbs in it."""
+    yield f"### {context.command_path}\n"
+    yield _help(command, context)
+    if isinstance(command, click.Group):
+        for name, below in sorted(command.commands.items()):
+            yield from _described(below, _context(below, name, context))
 
 
 def _context(

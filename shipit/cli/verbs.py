@@ -4,6 +4,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Begin": {
         "init": "Write a shipit.yaml to start from.",
         "check": "Say what would stop a deployment, before it does.",
+        "registry": "List or make the repositories that images are pushed to.",
         "schema": "Print the JSON Schema of shipit.yaml.",
     },
     "Deliver": {

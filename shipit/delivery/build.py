@@ -10,6 +10,7 @@ from shipit.builders import source as sources
 from shipit.builders.buildkit import Built
 from shipit.builders.buildkit import build as build_images
 from shipit.config import compose
+from shipit.delivery import repositories
 from shipit.delivery.project import Project, Registries
 from shipit.errors import ConfigurationError, PreconditionError
 from shipit.model import application
@@ -106,6 +107,7 @@ def _images(
 ) -> Generator[Progress, None, dict[str, ReleaseImage]]:
     """By service, over the environments together: each is built or found once."""
     whole = _union(projects)
+    repositories.refuse_missing(registries, list(application.built(whole)))
     images: dict[str, Image] = {}
     for step in build_images(
         whole,

@@ -28,7 +28,7 @@ def check(project: Project, environment: str = "") -> Iterator[Finding]:
         e for e in project.pipeline.environments.values() if names is None or e.name in names
     ]
     yield Finding("ok", project.pipeline.file, f"{len(project.pipeline.environments)} environments")
-    projects: list[dict[str, Any]] = []
+    projects: dict[str, dict[str, Any]] = {}
     yield from _guarded("compose.yaml", lambda: _application(project, projects))
     yield from _guarded("build", lambda: _builder(project))
     yield from _guarded("registry", lambda: _registry(project, projects))
@@ -46,11 +46,11 @@ def _guarded(subject: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Fi
         yield Finding("error", subject, what, error.next_step)
 
 
-def _application(project: Project, found: list[dict[str, Any]]) -> Iterator[Finding]:
+def _application(project: Project, found: dict[str, dict[str, Any]]) -> Iterator[Finding]:
     warnings: list[str] = []
     projects = compose.render_all(project.pipeline, warn=warnings.append)
-    found.extend(projects.values())
-    first = found[0]
+    found.update(projects)
+    first = next(iter(found.values()))
     yield Finding("ok", "compose.yaml", f"services: {', '.join(application.services(first))}")
     for warning in sorted(set(warnings)):
         yield Finding("warning", "compose.yaml", warning)
@@ -79,15 +79,11 @@ def _builder(project: Project) -> Iterator[Finding]:
     yield Finding("ok", "build", f"buildx builder {found.name}")
 
 
-def _registry(project: Project, projects: list[dict[str, Any]]) -> Iterator[Finding]:
-    """Every repository is asked for something: that takes the credentials a build will need."""
+def _registry(project: Project, projects: dict[str, dict[str, Any]]) -> Iterator[Finding]:
+    from shipit.delivery import access
+
     with project.registries() as registries:
-        if registries.embedded:
-            yield Finding("ok", "registry", "the embedded one, in .shipit/registry")
-            return
-        for service in sorted({name for p in projects for name in application.built(p)}):
-            registries.client.head_manifest(f"{registries.home}/{service}", "latest")
-        yield Finding("ok", "registry", registries.home)
+        yield from access.look(project, registries, projects)
 
 
 def _ledger(project: Project, state: list[State]) -> Iterator[Finding]:

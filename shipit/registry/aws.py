@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 PUBLIC_HOSTS = ("public.ecr.aws", "ecr-public.aws.com")
-EXTRA = "boto3 is not installed: pip install 'shipit[aws]'"
+INSTALL = "pip install 'shipit[aws]'"
+EXTRA = f"boto3 is not installed: {INSTALL}"
 _PUBLIC_REGION = "us-east-1"  # the one region that knows the public registry
 # AWS's partitions, as amazon-ecr-credential-helper knows them (ecr-login/api/client.go).
 _HOST = re.compile(

@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-EXTRA = "google-auth is not installed: pip install 'shipit[gcp]'"
+INSTALL = "pip install 'shipit[gcp]'"
+EXTRA = f"google-auth is not installed: {INSTALL}"
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 DEADLINE = 20.0  # seconds for one request to a token service
 
