@@ -56,10 +56,12 @@ class PlainLines:
             for line in event.logs:  # as it is written: every line counts, also one seen before
                 self._outlet.write(f"         | {clean(line)}")
             return
-        if not self._worth_a_line(event, at):
-            return
-        self._line(at, event.environment, event.stage, subject, _sentence(event))
-        self._logs(subject or event.stage, event.logs)
+        if self._worth_a_line(event, at):
+            self._line(at, event.environment, event.stage, subject, _sentence(event))
+            self._logs(subject or event.stage, event.logs)
+        elif event.mark is Mark.FAILED:
+            # It was told already, and brings the container's last words with it now.
+            self._logs(subject, event.logs, alone=True)
 
     def _worth_a_line(self, event: Progress, at: datetime) -> bool:
         key = (event.environment, event.stage, event.target, event.subject)
@@ -93,11 +95,14 @@ class PlainLines:
         columns = f"{environment or '-':<8} {stage:<8} {subject or '-':<12}"
         self._outlet.write(f"{time} {columns} {clean(said)}".rstrip())
 
-    def _logs(self, title: str, logs: tuple[str, ...]) -> None:
-        """The same lines are shown once: an outcome repeats what a progress event said."""
+    def _logs(self, title: str, logs: tuple[str, ...], *, alone: bool = False) -> None:
+        """The same lines are shown once: an outcome repeats what a progress event said. `alone`:
+        not below the line of their event."""
         if not logs or logs in self._shown:
             return
         self._shown.add(logs)
+        if alone and not self._grouped:
+            self._outlet.write(f"         last log lines of {title}:")
         shown = [f"         | {clean(line)}" for line in logs]
         for line in grouped_logs(title, shown) if self._grouped else shown:
             self._outlet.write(line)

@@ -94,6 +94,15 @@ def test_a_failure_that_the_runbook_repeats_is_one_line() -> None:
     assert shown(seen, again).count("exited (1)") == 1
 
 
+def test_the_last_words_that_come_with_the_repetition_are_shown() -> None:
+    seen = step(mark=Mark.FAILED, message="exited (1)")
+    again = step(stage=Stage.PROVE, mark=Mark.FAILED, message="exited (1)", logs=("no database",))
+    assert shown(seen, again, again).splitlines()[1:] == [
+        "         last log lines of web:",
+        "         | no database",
+    ]
+
+
 def test_what_is_still_running_is_said_every_ten_seconds_at_most() -> None:
     events = [
         step(mark=Mark.RUNNING, message=f"{n}s", at=NOON + timedelta(seconds=n)) for n in range(25)
