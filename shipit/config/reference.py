@@ -51,8 +51,8 @@ What values must agree in:
 
 - one environment, and only one, comes after nothing; `after` makes no circle;
 - an environment has `target` or `targets`, and a target one kind;
-- two environments are never the same place (on Docker and Swarm the environment's name keeps them
-  apart: the project is `<app>-<environment>`);
+- two environments are never the same place (on Docker, Swarm and ECS the environment's name keeps
+  them apart: names begin with `<app>-<environment>`);
 - `registry` is a repository prefix without a tag; a service's image is `<registry>/<service>`.
 """
 
@@ -141,6 +141,7 @@ def _under(kind: inspect.Type) -> tuple[inspect.Type, str, str]:
 _WORDS: dict[type, str] = {
     inspect.StrType: "text",
     inspect.IntType: "number",
+    inspect.BoolType: "true or false",
     inspect.DictType: "mapping",
     inspect.StructType: "mapping",
 }

@@ -222,11 +222,16 @@ def _named_targets(environment: EnvironmentSettings) -> Iterator[tuple[str, Targ
         yield f"targets.{name}", target
 
 
+# The other settings of ECS say how tasks run, and not where.
+_ECS_PLACE = ("region", "cluster", "prefix", "stack")
+
+
 def _place(environment: str, target: TargetSettings) -> object:
     """What two targets share when they are one place.
 
-    On Docker and Swarm the project's name has the environment in it, and a cluster that is left
-    out is that of the environment's own stack: these clash only within one environment.
+    On Docker, Swarm and ECS the services' names have the environment in them (unless ECS has a
+    prefix for them), and a cluster that is left out is that of the environment's own stack: these
+    clash only within one environment.
     """
     if len(target.kinds) != 1:
         return object()
@@ -234,11 +239,10 @@ def _place(environment: str, target: TargetSettings) -> object:
     own = target.kind in ("docker", "swarm") or (
         target.kind != "kubernetes" and not (settings.cluster or settings.stack)
     )
-    values = tuple(
-        getattr(settings, field)
-        for field in settings.__struct_fields__
-        if field != "launch_type"  # how tasks run, and not where
-    )
+    if target.kind == "ecs":
+        own = not settings.prefix
+    fields = _ECS_PLACE if target.kind == "ecs" else settings.__struct_fields__
+    values = tuple(getattr(settings, field) for field in fields)
     return (target.kind, values, environment if own else "")
 
 

@@ -95,15 +95,68 @@ class EksTarget(_Settings, frozen=True):
 class EcsTarget(_Settings, frozen=True):
     """An Amazon Elastic Container Service cluster, on Fargate or on EC2 capacity."""
 
-    region: Annotated[str, Meta(description="The AWS region, as in eu-west-1.")] = ""
-    cluster: Annotated[str, Meta(description="The cluster's name.")] = ""
+    region: Annotated[
+        str, Meta(description="The AWS region, as in eu-west-1. Left out: AWS_REGION's.")
+    ] = ""
+    cluster: Annotated[str, Meta(description="The cluster's name. Left out: `default`.")] = ""
     launch_type: Annotated[
         str,
         Meta(
             pattern="^(fargate|ec2)?$",
-            description="What tasks run on: fargate or ec2.",
+            description="What tasks run on: fargate or ec2. Left out: fargate.",
             extra={"form": "fargate or ec2"},
         ),
+    ] = ""
+    capacity_providers: Annotated[
+        dict[str, Annotated[int, Meta(ge=0, le=1000)]],
+        Meta(
+            description="Capacity providers by weight, instead of launch_type:"
+            " {FARGATE: 1, FARGATE_SPOT: 3}."
+        ),
+    ] = {}
+    subnets: Annotated[tuple[str, ...], Meta(description="The tasks' subnets, by id.")] = ()
+    subnet_tags: Annotated[
+        dict[str, str],
+        Meta(description="The tasks' subnets by their tags: {Name: private-*}."),
+    ] = {}
+    security_groups: Annotated[
+        tuple[str, ...], Meta(description="The tasks' security groups, by id.")
+    ] = ()
+    security_group_tags: Annotated[
+        dict[str, str],
+        Meta(description="The tasks' security groups by their tags: {Name: web}."),
+    ] = {}
+    assign_public_ip: Annotated[
+        bool, Meta(description="Whether tasks get a public address (on Fargate).")
+    ] = False
+    execution_role: Annotated[
+        str,
+        Meta(
+            description="The ARN of the role with which ECS pulls images, reads secrets and"
+            " writes logs."
+        ),
+    ] = ""
+    task_role: Annotated[
+        str, Meta(description="The ARN of the role that the containers themselves have.")
+    ] = ""
+    log_group: Annotated[
+        str,
+        Meta(
+            description="The CloudWatch log group of the containers. Left out:"
+            " `/ecs/<app>-<environment>`, made where it is missing."
+        ),
+    ] = ""
+    prefix: Annotated[
+        str,
+        Meta(
+            pattern="^([a-zA-Z0-9][a-zA-Z0-9_-]*)?$",
+            description="What the names of services and task definitions begin with. Left out:"
+            " `<app>-<environment>`.",
+            extra={"form": "letters, digits, dashes and underscores"},
+        ),
+    ] = ""
+    profile: Annotated[
+        str, Meta(description="A profile of the AWS configuration files. Left out: AWS_PROFILE's.")
     ] = ""
     stack: Stack = ""
 

@@ -188,7 +188,7 @@ CASES = [
         "7:5: environments.qa.target: the same place as dev.target; one would overwrite the other",
     ),
     (
-        targets("{ecs: {cluster: a}}", "{ecs: {cluster: a, launch_type: ec2}}"),
+        targets("{ecs: {prefix: a}}", "{ecs: {prefix: a, launch_type: ec2}}"),
         "7:5: environments.qa.target: the same place as dev.target; one would overwrite the other",
     ),
     (
@@ -221,7 +221,7 @@ def test_which_environment_is_first_is_settled_before_it_is_spoken_of(refused: R
         ("{gke: {cluster: a}}", "{gke: {cluster: b}}"),
         ("{gke: {cluster: a}}", "{eks: {cluster: a}}"),
         ("{gke: {namespace: a}}", "{gke: {namespace: a}}"),
-        ("{ecs: {}}", "{ecs: {}}"),
+        ("{ecs: {cluster: a}}", "{ecs: {cluster: a, launch_type: ec2}}"),
     ],
 )
 def test_places_that_are_kept_apart(loaded: Load, first: str, second: str) -> None:
