@@ -1,23 +1,28 @@
-"""Blobs over the distribution protocol: read and hashed as they pass, sent in one streamed PUT."""
+"""Blobs over the distribution protocol: asked for, sent in one streamed PUT, mounted, deleted."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import quote, urlencode, urljoin, urlsplit, urlunsplit
 
-from urllib3.response import BaseHTTPResponse
-
-from shipit.errors import PreconditionError, RemoteError
+from shipit.errors import RemoteError
 from shipit.model.digest import Digest
 from shipit.registry import address, media
-from shipit.registry.transport import Call, Transport, discard, pieces
+from shipit.registry.connections import Response
+from shipit.registry.downloads import long, missing, pull_scope, wrong
+from shipit.registry.transport import ANSWER, CHUNK, Call, Transport, discard, pieces
 
-Source = Callable[[], Iterable[bytes]]  # the content from its start, each time it is called
+Source = Callable[[], Iterable[bytes | memoryview]]  # from its start, each time it is called
+
+_SETTLING = 10 * 1024 * 1024  # bytes a second that a registry may take to put a blob in its place
+_RECEIVED = re.compile(r"0-(\d+)")
 
 
 def head(transport: Transport, repository: str, digest: Digest) -> int | None:
     """The blob's size in bytes; None when the repository does not have it."""
     registry, path = address.split(repository)
-    call = Call("HEAD", registry, f"/v2/{path}/blobs/{digest}", _pull(path), expect=(200, 404))
+    target = f"/v2/{path}/blobs/{digest}"
+    call = Call("HEAD", registry, target, pull_scope(path), expect=(200, 404))
     response = transport.send(call)
     size = int(response.headers.get("Content-Length", "0"))
     return size if discard(response) == 200 else None
@@ -30,15 +35,16 @@ def stream(transport: Transport, repository: str, digest: Digest) -> Iterator[by
     content is another one.
     """
     registry, path = address.split(repository)
-    call = Call("GET", registry, f"/v2/{path}/blobs/{digest}", _pull(path), expect=(200, 404))
+    call = Call("GET", registry, f"/v2/{path}/blobs/{digest}", pull_scope(path), expect=(200, 404))
     response = transport.send(call)
     if response.status == 404:
         discard(response)
         raise missing(repository, digest)
-    return verified(pieces(response, call.title, registry), digest, call.title)
+    buffer = memoryview(bytearray(CHUNK))
+    return _verified(pieces(response, call.title, registry, buffer), digest, call.title)
 
 
-def verified(content: Iterable[bytes], digest: Digest, title: str) -> Iterator[bytes]:
+def _verified(content: Iterable[memoryview], digest: Digest, title: str) -> Iterator[bytes]:
     """Passes on what it hashes, one piece behind: a receiver never gets a whole wrong blob."""
     whole = hashlib.new(digest.algorithm)
     held = b""
@@ -46,25 +52,19 @@ def verified(content: Iterable[bytes], digest: Digest, title: str) -> Iterator[b
         if held:
             yield held
         whole.update(piece)
-        held = piece
+        held = bytes(piece)
     if whole.hexdigest() != digest.hex:
-        raise RemoteError(
-            f"{title}: the content does not have the digest {digest}",
-            f"it is {digest.algorithm}:{whole.hexdigest()}",
-            "something between here and the registry changed it, or the registry is damaged",
-            request=title,
-            temporary=True,
-        )
+        raise wrong(digest, title, f"it is {digest.algorithm}:{whole.hexdigest()}")
     if held:
         yield held
 
 
-def missing(repository: str, digest: Digest) -> PreconditionError:
-    return PreconditionError(
-        f"{repository} has no blob {digest}",
-        "an image there refers to it, but the registry does not hold it",
-        "push the image again, or promote another release",
-    )
+def begin(transport: Transport, repository: str) -> str:
+    """A new upload's URL."""
+    registry, path = address.split(repository)
+    target = f"/v2/{path}/blobs/uploads/"
+    call = Call("POST", registry, target, push_scope(path), {"Content-Length": "0"}, expect=(202,))
+    return _session(transport.send(call), call)
 
 
 def put(
@@ -75,32 +75,44 @@ def put(
     source: Source,
     *,
     session: str = "",
+    start: int = 0,
 ) -> None:
-    """POST for an upload (unless a refused mount gave one: `session`), then one streamed PUT.
+    """One streamed PUT to an upload (a new one, unless `session` names one).
 
+    `start` is how many of the `size` bytes the upload has already; `source` gives the others.
     Never PATCHed in chunks: ECR loses data without an error then.
     """
     registry, path = address.split(repository)
-    if not session:
-        call = Call(
-            "POST",
-            registry,
-            f"/v2/{path}/blobs/uploads/",
-            _push(path),
-            {"Content-Length": "0"},
-            expect=(202,),
-        )
-        session = _session(transport.send(call), call)
-    finish = Call(
+    left = size - start
+    headers = {"Content-Type": media.OCTETS, "Content-Length": str(left)}
+    if start and left:
+        headers["Content-Range"] = f"{start}-{size - 1}"
+    call = Call(
         "PUT",
         registry,
-        _with_digest(session, digest),
-        _push(path),
-        {"Content-Type": media.OCTETS, "Content-Length": str(size)},
-        body=source if size else b"",
+        _with_digest(session or begin(transport, repository), digest),
+        push_scope(path),
+        headers,
+        body=source if left else b"",
         expect=(201,),
+        deadline=long(size),
+        answer=ANSWER + size / _SETTLING,
     )
-    discard(transport.send(finish))
+    discard(transport.send(call))
+
+
+def received(transport: Transport, repository: str, session: str) -> tuple[int, str]:
+    """How many bytes of a broken upload the registry has kept, and where the rest goes; 0 when it
+    kept nothing, or does not tell (distribution-spec, "Pushing a blob in chunks")."""
+    registry, path = address.split(repository)
+    call = Call("GET", registry, session, push_scope(path), expect=(204, 200, 404, 405, 400))
+    response = transport.send(call)
+    found = _RECEIVED.fullmatch(response.headers.get("Range", "").removeprefix("bytes="))
+    if response.status != 204 or not found or "Location" not in response.headers:
+        discard(response)
+        return 0, session
+    last = int(found[1])
+    return (last + 1 if last else 0), _session(response, call)
 
 
 def mount(transport: Transport, repository: str, digest: Digest, source: str) -> str:
@@ -114,7 +126,7 @@ def mount(transport: Transport, repository: str, digest: Digest, source: str) ->
         "POST",
         registry,
         f"/v2/{path}/blobs/uploads/?{query}",
-        (*_push(path), f"repository:{source}:pull"),
+        (*push_scope(path), *pull_scope(source)),
         {"Content-Length": "0"},
         expect=(201, 202),
     )
@@ -134,7 +146,7 @@ def delete(transport: Transport, repository: str, digest: Digest) -> bool:
     return discard(transport.send(call)) != 404
 
 
-def _session(response: BaseHTTPResponse, call: Call) -> str:
+def _session(response: Response, call: Call) -> str:
     """The upload's URL: a Location may be relative, and may have lost its HTTPS to a proxy that
     ends TLS in front of the registry."""
     location = response.headers.get("Location", "")
@@ -151,9 +163,5 @@ def _with_digest(session: str, digest: Digest) -> str:
     return f"{session}{'&' if '?' in session else '?'}digest={quote(str(digest))}"
 
 
-def _pull(path: str) -> tuple[str, ...]:
-    return (f"repository:{path}:pull",)
-
-
-def _push(path: str) -> tuple[str, ...]:
+def push_scope(path: str) -> tuple[str, ...]:
     return (f"repository:{path}:pull,push",)

@@ -14,15 +14,15 @@ from shipit.errors import PreconditionError
 from shipit.model.digest import Digest
 from shipit.model.image import Image, Platform, Reference
 from shipit.registry import blobs, documents, media
-from shipit.registry.copying import Report, copy, silent
+from shipit.registry.copying import Copied, copy
 from shipit.registry.keychain import Chain, default
 from shipit.registry.manifests import Descriptor, Manifest, PlatformField, index_of
+from shipit.registry.referrers import Referrers
 from shipit.registry.resolving import resolve
 from shipit.registry.retry import persist
+from shipit.registry.transfers import Report, silent
 from shipit.registry.transport import Transport
 from shipit.registry.verifying import verify
-
-PAGE = 1000  # tags asked for at once
 
 
 class Client:
@@ -31,6 +31,7 @@ class Client:
     def __init__(self, keychain: Chain | None = None) -> None:
         self.keychain = keychain or default()
         self.transport = Transport(self.keychain)
+        self.referring = Referrers(self.transport)
 
     def close(self) -> None:
         self.transport.close()
@@ -55,27 +56,49 @@ class Client:
         """
         return resolve(self, reference)
 
-    def copy(self, image: Image, repository: str, *, on_progress: Report = silent) -> Image:
-        """The whole image, byte for byte, in another repository; what is there is not sent."""
-        return copy(self, image, repository, on_progress)
+    def copy(
+        self,
+        image: Image,
+        repository: str,
+        *,
+        tag: str = "",
+        move: bool = False,
+        whole: bool = False,
+        on_progress: Report = silent,
+    ) -> Copied:
+        """The whole image, byte for byte, in another repository, with the signatures, SBOMs and
+        attestations of its index and of every child; what is there is not sent.
+
+        A half-copied image is completed. A manifest that is there stands for its blobs and for
+        what vouched for it; with `whole` each of them is asked for too, and mended. `tag` is
+        written last, by the rules of `tag`. `on_progress` is called from several threads.
+        """
+        return copy(self, image, repository, on_progress, tag=tag, move=move, whole=whole)
 
     def verify(self, image: Image) -> list[str]:
-        """What is missing of an image in its repository, a sentence each; none when it is whole."""
+        """What is missing of an image in its repository, a sentence each; none when it is whole.
+        What is listed as vouching for it belongs to it."""
         return verify(self, image)
 
-    def tag(self, image: Image, tag: str, *, move: bool = False) -> None:
-        """Point a tag at the image. That it does so already is a success, on immutable
-        repositories too. Raises PreconditionError when it points elsewhere, unless `move`."""
+    def tag(self, image: Image, tag: str, *, move: bool = False) -> bool:
+        """Point a tag at the image; whether that had to be written. That it does so already is a
+        success, on immutable repositories too. Raises PreconditionError when it points elsewhere,
+        unless `move`."""
+        if self.check_tag(image, tag, move=move):
+            return False
+        self.put_manifest(image.repository, self.get_manifest(image.repository, image.digest), tag)
+        return True
+
+    def check_tag(self, image: Image, tag: str, *, move: bool = False) -> bool:
+        """Whether a tag points at the image already; raises what `tag` would raise."""
         there = self.head_manifest(image.repository, tag)
-        if there is not None and there.digest == image.digest:
-            return
-        if there is not None and not move:
+        if there is not None and there.digest != image.digest and not move:
             raise PreconditionError(
                 f"{image.repository}:{tag} is {there.digest}, not {image.digest}",
                 "a tag that was written once is not moved to other bytes",
                 "choose another tag, or move this one on purpose",
             )
-        self.put_manifest(image.repository, self.get_manifest(image.repository, image.digest), tag)
+        return there is not None and there.digest == image.digest
 
     # Manifests
 
@@ -95,9 +118,19 @@ class Client:
     def put_manifest(self, repository: str, manifest: Manifest, tag: str = "") -> None:
         """Under its digest or a tag. A referrer is noted for its subject where the registry has no
         referrers API."""
-        persist(lambda: documents.put(self.transport, repository, manifest, tag))
+        self.write_manifest(repository, manifest, tag)
         if manifest.subject is not None:
-            persist(lambda: documents.note_referrer(self.transport, repository, manifest))
+            self.note_referrers(repository, manifest.subject, [manifest.descriptor])
+
+    def write_manifest(self, repository: str, manifest: Manifest, tag: str = "") -> None:
+        """Under its digest or a tag, and nothing else."""
+        persist(lambda: documents.put(self.transport, repository, manifest, tag))
+
+    def note_referrers(
+        self, repository: str, subject: Digest, referrers: Sequence[Descriptor]
+    ) -> None:
+        """Where the registry has no referrers API: in the fallback tag of their subject."""
+        persist(lambda: self.referring.note(repository, subject, referrers))
 
     def put_index(
         self, repository: str, tag: str, children: Sequence[tuple[Platform, Digest]]
@@ -119,15 +152,13 @@ class Client:
         """A manifest with its tags, or (a str) a tag alone. False when it was not there."""
         return persist(lambda: documents.delete(self.transport, repository, reference))
 
-    def tags(self, repository: str, *, page: int = PAGE) -> list[str]:
+    def tags(self, repository: str, *, page: int = documents.PAGE) -> list[str]:
         return persist(lambda: list(documents.tags(self.transport, repository, page)))
 
     def referrers(
         self, repository: str, digest: Digest, artifact_type: str = ""
     ) -> tuple[Descriptor, ...]:
-        return persist(
-            lambda: documents.referrers(self.transport, repository, digest, artifact_type)
-        )
+        return persist(lambda: self.referring.of(repository, digest, artifact_type))
 
     # Blobs
 

@@ -1,4 +1,4 @@
-"""Manifests, tags and referrers over the distribution protocol."""
+"""Manifests and tags over the distribution protocol."""
 
 import re
 from collections.abc import Iterator
@@ -6,15 +6,16 @@ from typing import TypeVar
 from urllib.parse import urlencode, urljoin
 
 import msgspec
-from urllib3.response import BaseHTTPResponse
 
 from shipit.errors import PreconditionError, RemoteError
 from shipit.model import codec
 from shipit.model.digest import Digest
 from shipit.registry import address, media
-from shipit.registry.manifests import LIMIT, Descriptor, Manifest, index_of
+from shipit.registry.connections import Response
+from shipit.registry.manifests import LIMIT, Descriptor, Manifest
 from shipit.registry.transport import Call, Transport, discard, read
 
+PAGE = 1000  # tags asked for at once
 _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
 
 
@@ -49,8 +50,9 @@ def find(transport: Transport, repository: str, reference: Digest | str) -> Mani
         discard(response)
         return None
     content = read(response, LIMIT, call.title, call.registry)
-    digest = _proven(response, call, content, reference)
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
+    _refuse_old(media_type, content, repository, reference)
+    digest = _proven(response, call, content, reference)
     try:
         manifest = Manifest(media_type, content, digest)
     except ValueError as error:
@@ -61,9 +63,20 @@ def find(transport: Transport, repository: str, reference: Digest | str) -> Mani
     return Manifest(declared, content, digest) if declared else manifest
 
 
-def _proven(
-    response: BaseHTTPResponse, call: Call, content: bytes, reference: Digest | str
-) -> Digest:
+def _refuse_old(media_type: str, content: bytes, repository: str, reference: Digest | str) -> None:
+    """Formats that cannot be copied by digest, refused by their name."""
+    name = media.REFUSED.get(media_type, "")
+    if not name and b'"schemaVersion"' in content and b'"fsLayers"' in content:
+        name = media.SCHEMA_1
+    if name:
+        raise PreconditionError(
+            f"{_at(repository, reference)} is {name}",
+            "registries have given that format up, and no engine of today runs it",
+            "build the image again, or push it again with a tool of today",
+        )
+
+
+def _proven(response: Response, call: Call, content: bytes, reference: Digest | str) -> Digest:
     claimed = response.headers.get("Docker-Content-Digest", "")
     expected = reference if isinstance(reference, Digest) else None
     if expected is None and claimed:
@@ -93,12 +106,15 @@ def _reading(method: str, repository: str, reference: Digest | str) -> Call:
 
 
 def missing(repository: str, reference: Digest | str) -> PreconditionError:
-    between = "@" if isinstance(reference, Digest) else ":"
     return PreconditionError(
-        f"{repository}{between}{reference} is not there",
+        f"{_at(repository, reference)} is not there",
         f"the registry {repository.partition('/')[0]} has no such manifest",
         "push it, or name what the repository has",
     )
+
+
+def _at(repository: str, reference: Digest | str) -> str:
+    return f"{repository}{'@' if isinstance(reference, Digest) else ':'}{reference}"
 
 
 def put(transport: Transport, repository: str, manifest: Manifest, tag: str = "") -> bool:
@@ -154,62 +170,20 @@ def tags(transport: Transport, repository: str, page: int) -> Iterator[str]:
                 next_step="push an image to it, or look at the name",
             )
         content = read(response, LIMIT, call.title, registry)
-        yield from _decoded(content, TagList, call).tags or ()
-        target = _next(response, call)
+        yield from decoded(content, TagList, call).tags or ()
+        target = next_page(response, call)
 
 
-def _next(response: BaseHTTPResponse, call: Call) -> str:
+def next_page(response: Response, call: Call) -> str:
     """The next page (RFC 8288); its address may be relative. "" when this was the last."""
     found = _NEXT.search(response.headers.get("Link", ""))
     return urljoin(call.url, found[1]) if found else ""
 
 
-def referrers(
-    transport: Transport, repository: str, digest: Digest, artifact_type: str = ""
-) -> tuple[Descriptor, ...]:
-    """What refers to a manifest, by the referrers API, or by the fallback tag where a registry has
-    none (distribution-spec, "Unavailable Referrers API")."""
-    found = _by_api(transport, repository, digest, artifact_type)
-    if found is None:
-        found = _by_tag(transport, repository, digest)
-    return tuple(d for d in found if not artifact_type or d.artifact_type == artifact_type)
-
-
-def _by_api(
-    transport: Transport, repository: str, digest: Digest, artifact_type: str = ""
-) -> tuple[Descriptor, ...] | None:
-    registry, path = address.split(repository)
-    query = f"?{urlencode({'artifactType': artifact_type})}" if artifact_type else ""
-    target = f"/v2/{path}/referrers/{digest}{query}"
-    found: list[Descriptor] = []
-    while target:
-        call = Call(
-            "GET",
-            registry,
-            target,
-            (f"repository:{path}:pull",),
-            {"Accept": media.OCI_INDEX},
-            expect=(200, 404),
-        )
-        response = transport.send(call)
-        kind = response.headers.get("Content-Type", "")
-        if response.status == 404 or not kind.startswith(media.OCI_INDEX):
-            discard(response)
-            return None
-        content = read(response, LIMIT, call.title, registry)
-        found += _decoded(content, ManifestList, call).manifests or ()
-        target = _next(response, call)
-    return tuple(found)
-
-
-class ManifestList(msgspec.Struct, frozen=True):
-    manifests: tuple[Descriptor, ...] | None = None
-
-
 T = TypeVar("T")
 
 
-def _decoded(content: bytes, kind: type[T], call: Call) -> T:
+def decoded(content: bytes, kind: type[T], call: Call) -> T:
     try:
         return codec.decode(content, kind)
     except ValueError as error:
@@ -218,27 +192,3 @@ def _decoded(content: bytes, kind: type[T], call: Call) -> T:
             str(error),
             request=call.title,
         ) from None
-
-
-def fallback_tag(digest: Digest) -> str:
-    """`sha256-<hex>` (distribution-spec, "Referrers Tag Schema"; at most 64 digits of it)."""
-    return f"{digest.algorithm[:32]}-{digest.hex[:64]}"
-
-
-def _by_tag(transport: Transport, repository: str, digest: Digest) -> tuple[Descriptor, ...]:
-    listed = find(transport, repository, fallback_tag(digest))
-    return listed.children if listed else ()
-
-
-def note_referrer(transport: Transport, repository: str, manifest: Manifest) -> None:
-    """Add a referrer to its subject's fallback tag, where the registry has no referrers API.
-
-    The API is asked, not the OCI-Subject header: ECR sends the header without having the API.
-    """
-    subject = manifest.subject
-    if subject is None or _by_api(transport, repository, subject) is not None:
-        return
-    listed = _by_tag(transport, repository, subject)
-    if all(d.digest != manifest.digest for d in listed):
-        index = Manifest(media.OCI_INDEX, index_of((*listed, manifest.descriptor)))
-        put(transport, repository, index, fallback_tag(subject))

@@ -1,14 +1,15 @@
-"""What registries and connections answer, as shipit's errors. urllib3's own end here."""
+"""What registries and connections answer, as shipit's errors. http.client's own end here."""
 
+import http.client
+import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import msgspec
-import urllib3.exceptions
-from urllib3.response import BaseHTTPResponse
 
 from shipit.errors import PreconditionError, RemoteError
 from shipit.model import codec
+from shipit.registry.connections import Response, UnreachableError
 
 # Answers after which the same request may succeed (RFC 9110; 429 from every public registry).
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -39,19 +40,21 @@ def _reasons(body: bytes) -> list[str]:
     return [": ".join(p for p in (c.code, c.message) if p) for c in _causes(body)]
 
 
-def read_body(response: BaseHTTPResponse) -> bytes:
+def read_body(response: Response) -> bytes:
     """The start of an error's body; an answer that breaks off is an answer without a body."""
     try:
-        return response.read(_KEPT) or b""
-    except (urllib3.exceptions.HTTPError, OSError):
+        return response.read(_KEPT)
+    except (OSError, http.client.HTTPException):
         return b""
     finally:
         response.close()
 
 
-def answered(response: BaseHTTPResponse, request: str, registry: str) -> RemoteError:
-    """An answer that is an error. It reads the response to its end."""
-    body = read_body(response)
+def answered(
+    response: Response, request: str, registry: str, body: bytes | None = None
+) -> RemoteError:
+    """An answer that is an error; its body is read from it, unless it was read already."""
+    body = read_body(response) if body is None else body
     reasons = _reasons(body)
     status = response.status
     gone = any(c.code == _SESSION_GONE for c in _causes(body))
@@ -77,9 +80,7 @@ def retry_after(value: str) -> float:
         return 0.0
 
 
-def refused(
-    response: BaseHTTPResponse, request: str, registry: str, keychain: str
-) -> PreconditionError:
+def refused(response: Response, request: str, registry: str, keychain: str) -> PreconditionError:
     """401 or 403. `keychain` says where the credentials were from, or why there were none."""
     said = "; ".join(_reasons(read_body(response))) or (response.reason or "")
     return refusal(registry, f"{request}: {response.status} {said}", keychain)
@@ -95,23 +96,16 @@ def refusal(registry: str, said: str, keychain: str) -> PreconditionError:
 
 def unreachable(error: Exception, request: str, registry: str) -> RemoteError:
     """No answer, or one that broke off."""
+    cause = error.__cause__ if isinstance(error, UnreachableError) else error
     return RemoteError(
         f"the registry {registry} cannot be reached"
-        if isinstance(error, _NO_CONNECTION)
+        if isinstance(error, UnreachableError)
         else f"the connection to the registry {registry} broke off",
         f"{request}: {_plainly(error)}",
         f"look at the network, and whether {registry} is the registry's name",
         request=request,
-        temporary=not isinstance(error, urllib3.exceptions.SSLError),
+        temporary=not isinstance(cause, ssl.SSLCertVerificationError),
     )
-
-
-_NO_CONNECTION = (
-    urllib3.exceptions.NewConnectionError,
-    urllib3.exceptions.ConnectTimeoutError,
-    urllib3.exceptions.SSLError,
-    urllib3.exceptions.ProxyError,
-)
 
 
 def _plainly(error: BaseException) -> str:

@@ -98,6 +98,11 @@ class Manifest:
         return tuple(b for b in found.values() if not media.is_foreign(b.media_type))
 
     @property
+    def foreign(self) -> tuple[Descriptor, ...]:
+        """Layers that are fetched from elsewhere and that nobody may hand on."""
+        return tuple(d for d in self.document.layers or () if media.is_foreign(d.media_type))
+
+    @property
     def subject(self) -> Digest | None:
         return self.document.subject.digest if self.document.subject else None
 

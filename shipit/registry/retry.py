@@ -12,6 +12,30 @@ T = TypeVar("T")
 TRIES = 5
 _FIRST = 0.2  # seconds; doubled each time, with full jitter
 _LONGEST = 30.0  # seconds; a registry that asks for more has to be asked again by a person
+_MOST = 100  # failures of one long piece of work, however far it came between them
+
+
+class Patience:
+    """How often a piece of work has failed, and whether it is tried again."""
+
+    def __init__(self, tries: int = TRIES) -> None:
+        self._tries = tries
+        self._failed = self._in_all = 0
+
+    def progressed(self) -> None:
+        """It came further than before: the count begins anew."""
+        self._failed = 0
+
+    def spend(self, error: RemoteError) -> None:
+        """Wait for the next try. Raises the error when there is none, and then for good."""
+        self._failed += 1
+        self._in_all += 1
+        if not error.temporary or error.retry_after > _LONGEST:
+            raise error
+        if self._failed >= self._tries or self._in_all >= _MOST:
+            error.temporary = False
+            raise error
+        time.sleep(_pause(self._failed, error.retry_after))
 
 
 def persist(work: Callable[[], T], *, tries: int = TRIES) -> T:

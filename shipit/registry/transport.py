@@ -1,33 +1,34 @@
-"""Requests to registries: connections kept, one deadline each, authorized, errors mapped.
+"""Requests to registries: authorized, redirected, within deadlines, errors mapped.
 
 Nothing is tried again here, but for the one repetition after a 401 with new credentials.
 """
 
-import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+import http.client
+from collections.abc import Iterable
+from threading import Lock
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
-import urllib3
-from urllib3.response import BaseHTTPResponse
 
 from shipit import __version__
 from shipit.errors import RemoteError, ShipitError
 from shipit.registry import address, auth, failures
+from shipit.registry.connections import Body, Pool, Response
 from shipit.registry.keychain import Chain
 
-CHUNK = 256 * 1024  # bytes a read or write: FACTS: 256 kB to 1 MB is where the floor is
-CONNECT_DEADLINE = 20.0  # seconds; also the longest that sending one chunk may take
-READ_DEADLINE = 60.0  # seconds without a byte: a stalled connection
+CHUNK = 256 * 1024  # bytes a read or write
+SHORT = 120.0  # seconds for an exchange of small things, all in all
+ANSWER = 60.0  # seconds until an answer begins
 _REDIRECTS = 5
 _USER_AGENT = f"shipit/{__version__}"
-
-Body = bytes | Callable[[], Iterable[bytes]] | None
+_MOVED = frozenset({301, 302, 303, 307, 308})
+_PLAIN_TO_TLS = b"HTTPS"  # in what servers say to plain HTTP on a port for TLS: Go's, nginx', ...
 
 
 class Call(msgspec.Struct, frozen=True):
     """One request. `target` is a path of the registry or a URL that it named; `body` whole, or a
-    function that gives it piece by piece (then Content-Length is among the headers)."""
+    function that gives it piece by piece (then Content-Length is among the headers). `deadline`:
+    seconds for all of it; `answer`: seconds until the answer begins, once the request is sent."""
 
     method: str
     registry: str
@@ -36,6 +37,8 @@ class Call(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
     body: Body = None
     expect: tuple[int, ...] = (200,)
+    deadline: float = SHORT
+    answer: float = ANSWER
 
     @property
     def url(self) -> str:
@@ -56,14 +59,15 @@ class Transport:
     """Connections to any number of registries, shared by threads."""
 
     def __init__(self, keychain: Chain) -> None:
-        self._pools: dict[str, urllib3.PoolManager] = {}
+        self._pool = Pool()
         self._auth = auth.Authorizer(keychain, self._fetch_token)
+        self._spoken: dict[str, str] = {}  # host on loopback -> the scheme that it speaks
+        self._lock = Lock()
 
     def close(self) -> None:
-        for pool in self._pools.values():
-            pool.clear()
+        self._pool.close()
 
-    def send(self, call: Call) -> BaseHTTPResponse:
+    def send(self, call: Call) -> Response:
         """The response, unread, when its status is one that is expected.
 
         Raises PreconditionError for refused credentials, RemoteError for everything else.
@@ -76,7 +80,7 @@ class Transport:
             raise failures.refused(response, call.title, call.registry, source)
         raise failures.answered(response, call.title, call.registry)
 
-    def _authorized(self, call: Call) -> BaseHTTPResponse:
+    def _authorized(self, call: Call) -> Response:
         if not call.is_home:
             return self._once(call, None)
         header = self._auth.header(call.registry, call.scopes)
@@ -94,14 +98,13 @@ class Transport:
         discard(response)
         return self._once(call, renewed)
 
-    def _once(self, call: Call, authorization: str | None) -> BaseHTTPResponse:
+    def _once(self, call: Call, authorization: str | None) -> Response:
         headers = {"User-Agent": _USER_AGENT, **call.headers}
         if authorization:
             headers["Authorization"] = authorization
-        body = call.body() if callable(call.body) else call.body
         url = call.url
         for _ in range(_REDIRECTS):
-            response = self._request(call, url, headers, body)
+            response = self._request(call, url, headers)
             location = response.headers.get("Location")
             if call.method not in ("GET", "HEAD") or response.status not in _MOVED or not location:
                 break
@@ -112,28 +115,40 @@ class Transport:
             url = moved
         return response
 
-    def _request(
-        self, call: Call, url: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
-    ) -> BaseHTTPResponse:
-        try:
-            return self._pool(url).request(
-                call.method,
-                url,
-                headers=headers,
-                body=body,
-                preload_content=False,
-                decode_content=False,
-                redirect=False,
-            )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise failures.unreachable(error, call.title, call.registry) from error
+    def _request(self, call: Call, url: str, headers: dict[str, str]) -> Response:
+        """On loopback the scheme is not known before the first answer: plain HTTP comes first."""
+        parts = urlsplit(url)
+        if not address.is_loopback(parts.netloc):
+            return self._ask(call, url, headers)
+        known = self._spoken.get(parts.netloc)
+        if known:
+            return self._ask(call, parts._replace(scheme=known).geturl(), headers)
+        with self._lock:  # the others wait for what the first finds out
+            known = self._spoken.get(parts.netloc)
+            if known is None:
+                response, self._spoken[parts.netloc] = self._explore(call, url, headers)
+                return response
+        return self._ask(call, parts._replace(scheme=known).geturl(), headers)
 
-    def _pool(self, url: str) -> urllib3.PoolManager:
-        """The pool for a URL: the proxy's that the environment names, or direct."""
-        proxy = _proxy_for(url)
-        if proxy not in self._pools:
-            self._pools[proxy] = _new_pool(proxy)
-        return self._pools[proxy]
+    def _explore(self, call: Call, url: str, headers: dict[str, str]) -> tuple[Response, str]:
+        parts = urlsplit(url)
+        response = self._ask(call, url, headers)
+        if parts.scheme == "https" or response.status != 400:
+            return response, parts.scheme
+        if response.headers.get("Content-Type", "").startswith("application/json"):
+            return response, parts.scheme
+        said = failures.read_body(response)
+        if _PLAIN_TO_TLS not in said:
+            raise failures.answered(response, call.title, call.registry, said)
+        return self._ask(call, parts._replace(scheme="https").geturl(), headers), "https"
+
+    def _ask(self, call: Call, url: str, headers: dict[str, str]) -> Response:
+        try:
+            return self._pool.request(
+                call.method, url, headers, call.body, deadline=call.deadline, answer=call.answer
+            )
+        except (OSError, http.client.HTTPException) as error:
+            raise failures.unreachable(error, call.title, call.registry) from error
 
     def _fetch_token(
         self, method: str, url: str, headers: dict[str, str], body: bytes | None
@@ -146,44 +161,11 @@ class Transport:
         return read(response, 1024 * 1024, call.title, host)
 
 
-_MOVED = frozenset({301, 302, 303, 307, 308})
-
-
-def _new_pool(proxy: str) -> urllib3.PoolManager:
-    timeout = urllib3.Timeout(connect=CONNECT_DEADLINE, read=READ_DEADLINE)
-    if not proxy:
-        return urllib3.PoolManager(
-            num_pools=32, maxsize=16, retries=False, timeout=timeout, blocksize=CHUNK
-        )
-    user = urlsplit(proxy).username
-    secret = urlsplit(proxy).password
-    proxy_headers = (
-        urllib3.make_headers(proxy_basic_auth=f"{user}:{secret or ''}") if user else None
-    )
-    return urllib3.ProxyManager(
-        proxy,
-        num_pools=32,
-        maxsize=16,
-        retries=False,
-        timeout=timeout,
-        blocksize=CHUNK,
-        proxy_headers=proxy_headers,
-    )
-
-
-def _proxy_for(url: str) -> str:
-    """HTTPS_PROXY and NO_PROXY, as every client of the field reads them; never for loopback."""
-    parts = urlsplit(url)
-    if address.is_loopback(parts.netloc) or urllib.request.proxy_bypass(parts.netloc):
-        return ""
-    return urllib.request.getproxies_environment().get(parts.scheme, "")
-
-
-def read(response: BaseHTTPResponse, limit: int, title: str, registry: str) -> bytes:
+def read(response: Response, limit: int, title: str, registry: str) -> bytes:
     """A small body whole. Raises RemoteError when it is larger than `limit` bytes or broken off."""
     try:
         content = response.read(limit + 1)
-    except (urllib3.exceptions.HTTPError, OSError) as error:
+    except (OSError, http.client.HTTPException) as error:
         raise failures.unreachable(error, title, registry) from error
     finally:
         response.close()
@@ -192,18 +174,28 @@ def read(response: BaseHTTPResponse, limit: int, title: str, registry: str) -> b
     return content
 
 
-def pieces(response: BaseHTTPResponse, title: str, registry: str) -> Iterable[bytes]:
-    """A large body, CHUNK bytes at a time."""
+def pieces(
+    response: Response, title: str, registry: str, buffer: memoryview
+) -> Iterable[memoryview]:
+    """A large body in the one buffer, which is filled again each time."""
     try:
-        while piece := response.read(CHUNK):
-            yield piece
-    except (urllib3.exceptions.HTTPError, OSError) as error:
+        while count := _fill(response, buffer):
+            yield buffer[:count]
+    except (OSError, http.client.HTTPException) as error:
         raise failures.unreachable(error, title, registry) from error
     finally:
         response.close()
 
 
-def discard(response: BaseHTTPResponse) -> int:
+def _fill(response: Response, buffer: memoryview) -> int:
+    """As much as fits: TLS gives 16 kB at a time, and every piece costs its passing on."""
+    filled = 0
+    while filled < len(buffer) and (count := response.readinto(buffer[filled:])):
+        filled += count
+    return filled
+
+
+def discard(response: Response) -> int:
     """Read an answer to its end, so that the connection can be used again; its status."""
     failures.read_body(response)
     return response.status

@@ -7,7 +7,7 @@ from shipit.model.digest import Digest
 from shipit.model.image import Reference
 from shipit.registry import media
 from shipit.registry.client import Client
-from shipit.registry.copying import State, Transfer
+from shipit.registry.transfers import State, Transfer
 from shipit.registry.manifests import Descriptor, Manifest, PlatformField, index_of
 from tests.fakes import registry_images as images
 from tests.fakes.registry_images import AMD64, ARM64
@@ -90,7 +90,7 @@ def test_what_cannot_be_resolved_is_named(client: Client, repository: str) -> No
 def test_a_copy_is_the_same_bytes(client: Client, repository: str, second_registry: str) -> None:
     image = images.push_two_platforms(client, repository, "web")
 
-    copied = client.copy(image, f"{second_registry}/production/web")
+    copied = client.copy(image, f"{second_registry}/production/web").image
 
     assert copied == image.at(f"{second_registry}/production/web")
     assert client.verify(copied) == []
@@ -105,7 +105,7 @@ def test_a_copy_within_a_registry_sends_no_blob(
     image = images.push_two_platforms(client, repository, "web")
     seen: list[Transfer] = []
 
-    copied = client.copy(image, other_repository, on_progress=seen.append)
+    copied = client.copy(image, other_repository, on_progress=seen.append).image
 
     assert client.verify(copied) == []
     manifests = {image.digest, *(p.manifest for p in image.platforms)}
@@ -154,7 +154,7 @@ def test_a_half_copied_index_is_completed(
     client: Client, repository: str, other_repository: str
 ) -> None:
     image = images.push_two_platforms(client, repository, "web")
-    copied = client.copy(image, other_repository)
+    copied = client.copy(image, other_repository).image
     client.delete_manifest(other_repository, image.platforms[1].manifest)
 
     client.copy(image, other_repository)

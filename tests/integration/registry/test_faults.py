@@ -186,7 +186,7 @@ def test_a_copy_survives_a_damaged_transfer(
     image = client.resolve(Reference.parse(f"{repository}:v1"))
     registry.faults = [times(1, _is_blob, act)]
 
-    copied = client.copy(image, f"{second.address}/production/web")
+    copied = client.copy(image, f"{second.address}/production/web").image
 
     assert client.verify(copied) == []
     assert copied.digest == pushed.digest
@@ -277,7 +277,7 @@ def test_tags_come_by_pages_in_order(registry: FakeRegistry, client: Client) -> 
     assert [re.sub(r".*\?", "", p) for p in pages] == ["n=3", "n=3&last=a"]
 
 
-def test_an_unchanged_copy_asks_once_per_manifest(
+def test_an_unchanged_copy_asks_once_per_manifest_and_twice_more(
     registry: FakeRegistry, client: Client, second: FakeRegistry
 ) -> None:
     image = images.push_two_platforms(client, f"{registry.address}/shop/web", "web")
@@ -287,7 +287,10 @@ def test_an_unchanged_copy_asks_once_per_manifest(
 
     client.copy(image, f"{second.address}/production/web")
 
-    assert registry.requests == []
+    assert [r.partition("?")[0] for r in registry.requests] == [
+        f"GET /v2/shop/web/referrers/{image.digest}",
+        "GET /v2/shop/web/tags/list",
+    ]
     assert len(second.requests) == 3
 
 
