@@ -1,11 +1,18 @@
 """`shipit`, and `python -m shipit`."""
 
 import sys
+from contextlib import suppress
+
+from shipit import __version__
 
 INTERRUPTED = 130
 
 
 def main() -> None:
+    if sys.argv[1:] == ["--version"]:  # asked by scripts all day: it needs no command line parser
+        with suppress(OSError):  # a full disk is told by the parser's way of ending
+            print(f"shipit {__version__}", flush=True)  # noqa: T201
+            return
     try:
         from shipit.cli.app import run
 

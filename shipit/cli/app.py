@@ -1,6 +1,5 @@
 """`shipit`: the lazy group of verbs, and the one place where an error becomes words and a code."""
 
-import difflib
 import importlib
 import os
 import sys
@@ -33,6 +32,8 @@ class Verbs(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            import difflib
+
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise click.UsageError(f"No such command {args[0]!r}.{hint}", error.ctx) from None
