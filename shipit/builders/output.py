@@ -123,10 +123,12 @@ class Plain:
 
 
 class Transcript:
-    """What is needed when a build fails: the step, its error, and the last lines of the output."""
+    """What is needed when a build fails: the step, its error, and the last lines of its output."""
 
     def __init__(self, lines: int = 20) -> None:
-        self._lines: deque[str] = deque(maxlen=lines)
+        self._wanted = lines
+        # Stages build side by side, so that the failing step's lines are among others'.
+        self._lines: deque[tuple[str, str]] = deque(maxlen=lines * 20)
         self.step = ""
         self.error = ""
 
@@ -134,10 +136,12 @@ class Transcript:
         if step.line.startswith("ERROR: ") and not step.name:
             self.error = self.error or step.line.removeprefix("ERROR: ")
         elif step.line:
-            self._lines.append(step.line)
+            self._lines.append((step.name, step.line))
         if step.error and not self.error and "context canceled" not in step.error:
             self.step, self.error = step.name, step.error
 
     @property
     def tail(self) -> str:
-        return "\n".join(self._lines)
+        """The failing step's own lines; where it wrote none, all that was said."""
+        own = [line for name, line in self._lines if name == self.step and self.step]
+        return "\n".join((own or [line for _, line in self._lines])[-self._wanted :])

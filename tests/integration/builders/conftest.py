@@ -24,12 +24,13 @@ def serving(folder: Path, htpasswd: Path | None = None) -> Iterator[str]:
 def forget(address: str) -> None:
     """Take the images that were pushed to a registry off the engine."""
     listed = subprocess.run(
-        ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"],
+        ["docker", "image", "ls", "--digests", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}"],
         capture_output=True,
         text=True,
         check=True,
     )
-    names = [line for line in listed.stdout.split() if line.startswith(address)]
+    rows = [line.split() for line in listed.stdout.splitlines() if line.startswith(address)]
+    names = {f"{r}@{digest}" if tag == "<none>" else f"{r}:{tag}" for r, tag, digest in rows}
     if names:
         subprocess.run(["docker", "image", "rm", *names], capture_output=True, check=True)
 

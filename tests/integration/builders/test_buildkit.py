@@ -130,9 +130,9 @@ def test_a_secret_is_read_by_the_build_and_kept_out_of_the_image(root: Path, reg
     inline = (
         "FROM scratch\nCOPY busybox /bin/busybox\n"
         "RUN --mount=type=secret,id=token "
-        '["/bin/busybox", "sh", "-c", "busybox wc -c < /run/secrets/token > /length"]\n'
+        '["/bin/busybox", "sh", "-c", "/bin/busybox wc -c < /run/secrets/token > /length"]\n'
         'CMD ["/bin/busybox", "cat", "/length"]\n'
-    ).replace("busybox wc", "/bin/busybox wc")
+    )
     project = {
         "services": {"web": web(dockerfile_inline=inline, secrets=[{"source": "token"}])},
         "secrets": {"token": {"file": "token"}},
@@ -179,6 +179,33 @@ def test_a_failing_step_is_named_with_the_last_lines_and_ends_the_others(
     assert lines[-2] == "line 50"
     assert "exit code: 3" in lines[-1]
     assert len(lines) <= 21
+
+
+LAYERED = 'FROM web\nCOPY note /note\nCMD ["/bin/busybox", "cat", "/greeting", "/note"]\n'
+
+
+def layered() -> dict[str, Any]:
+    return web(dockerfile_inline=LAYERED, additional_contexts={"web": "service:web"})
+
+
+def engine_version() -> int:
+    """The major version of the engine that builds."""
+    asked = ["docker", "version", "--format", "{{.Server.Version}}"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True)
+    return int(done.stdout.partition(".")[0])
+
+
+def test_an_image_is_built_from_another_services_image_by_its_digest(
+    root: Path, registry: str
+) -> None:
+    (root / "web" / "note").write_text("and more")
+    if engine_version() < 23:
+        with pytest.raises(PreconditionError, match="BuildKit has no additional contexts"):
+            run(root, registry, api=layered(), web=web(args={"GREETING": "first"}))
+        return
+    images, progress = run(root, registry, api=layered(), web=web(args={"GREETING": "first"}))
+    assert output(images["api"]) == "first\nand more"
+    assert [p.subject for p in progress if p.mark is Mark.DONE] == ["web", "api"]
 
 
 def test_a_registry_that_refuses_the_push_is_found_as_a_precondition(

@@ -89,6 +89,25 @@ def test_a_step_that_was_cancelled_is_not_the_one_that_failed() -> None:
     assert transcript.step == "[b] RUN false"
 
 
+def test_the_failing_steps_lines_are_told_without_those_of_others() -> None:
+    transcript = Transcript()
+    for step in (
+        Step("[a 1/1] RUN x", line="broken"),
+        Step("[b 1/1] RUN y", line="fine"),
+        Step("[a 1/1] RUN x", error="exit code: 1"),
+        Step("", line="Dockerfile:2"),
+    ):
+        transcript.add(step)
+    assert transcript.tail == "broken"
+
+
+def test_where_the_failing_step_wrote_nothing_all_that_was_said_is_told() -> None:
+    transcript = Transcript()
+    transcript.add(Step("[a 1/1] COPY x y", error="x: not found"))
+    transcript.add(Step("", line="Dockerfile:2"))
+    assert transcript.tail == "Dockerfile:2"
+
+
 def test_only_the_last_lines_are_kept() -> None:
     transcript = Transcript(lines=20)
     for number in range(50):
