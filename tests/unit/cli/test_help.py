@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+import click
 import pytest
 
 import shipit
@@ -30,6 +31,14 @@ code = run(sys.argv[2:])
 print()
 print(json.dumps([code, [name for name in json.loads(sys.argv[1]) if name in sys.modules]]))
 """
+
+
+def _spoken(verb: str) -> list[list[str]]:
+    """The verb itself, or each command of a group of its own."""
+    command = group.get_command(click.Context(group), verb)
+    if isinstance(command, click.Group):
+        return [[verb, name] for name in command.commands]
+    return [[verb]]
 
 
 def loaded(words: Sequence[str], cwd: str = ".") -> tuple[int, list[str]]:
@@ -63,7 +72,9 @@ def test_every_verb_has_help_and_json(verb: str, capsys: pytest.CaptureFixture[s
     assert run([verb, "--help"]) == 0
     long = capsys.readouterr().out
     assert long.startswith(f"Usage: shipit {verb} ")
-    assert "--json" in long
+    for words in _spoken(verb):
+        assert run([*words, "--help"]) == 0
+        assert "--json" in capsys.readouterr().out
     assert "--debug" not in long
     assert run([verb, "-h"]) == 0
     assert capsys.readouterr().out == long
