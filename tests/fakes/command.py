@@ -13,6 +13,7 @@ import msgspec
 COMMAND = str(Path(sys.executable).with_name("shipit"))
 # What would make a test on a build server's own machine differ from one on a laptop.
 _FOREIGN = ("CI", "GITHUB_", "GITLAB_", "SHIPIT_", "COMPOSE_", "NO_COLOR", "FORCE_COLOR", "BUILDX_")
+_TOLD = 25  # lines of output that a failed assertion shows
 ACTOR = "ada@example.com"
 
 
@@ -42,7 +43,8 @@ class Ran(msgspec.Struct, frozen=True):
     def told(self) -> str:
         """For an assertion's message."""
         words = " ".join(self.words)
-        return f"$ shipit {words}\n{self.out}{self.err}[exit code {self.code}]"
+        said = (self.out + self.err).splitlines()[-_TOLD:]
+        return "\n".join([f"$ shipit {words}", *said, f"[exit code {self.code}]"])
 
 
 class Shipit:

@@ -74,10 +74,18 @@ class Shop:
         return current.release_id if current else ""
 
     def containers(self) -> dict[str, str]:
-        """The state of every container of every environment, by its id."""
-        lines = docker("ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.State}} {{.Names}}")
+        """The state of every container that is to run on, in every environment, by its id."""
+        lasting = ("--filter", "label=com.docker.compose.oneoff=False")
+        columns = "{{.ID}} {{.State}} {{.Names}}"
+        lines = docker("ps", "--all", "--no-trunc", *lasting, "--format", columns)
         rows = [line.split() for line in lines.splitlines()]
         return {row[0]: row[1] for row in rows if row[2].startswith(f"{self.app}-")}
+
+    def tasks(self, environment: str) -> list[str]:
+        """The names of the one-off containers that are there, running or not."""
+        label = f"label=com.docker.compose.project={self.project(environment)}"
+        once = ("--filter", "label=com.docker.compose.oneoff=True", "--filter", label)
+        return docker("ps", "--all", *once, "--format", "{{.Names}}").split()
 
     def inspect(self, environment: str, service: str, number: int = 1) -> dict[str, Any]:
         name = f"{self.project(environment)}-{service}-{number}"
