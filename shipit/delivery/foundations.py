@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shipit.delivery import planning, stages
 from shipit.delivery.request import Step
-from shipit.delivery.work import Work
+from shipit.delivery.work import Work, refusals_undone
 from shipit.model import application
 from shipit.model.deployment import Action, Plan
 
@@ -30,8 +30,9 @@ def lay(work: Work, plans: Plans) -> Generator[Step, None, Plans]:
         changes=tuple(c for c in plan.changes if c.service in needed),
     )
     yield from stages.roll_out(work, name, part)
-    observed = planning.observe(work.targets)
-    return planning.make_plans(work.environment, work.targets, work.desired, observed)
+    with refusals_undone():
+        observed = planning.observe(work.targets)
+        return planning.make_plans(work.environment, work.targets, work.desired, observed)
 
 
 def missing(work: Work, plan: Plan) -> tuple[str, ...]:

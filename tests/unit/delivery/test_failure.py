@@ -76,7 +76,7 @@ def test_fm4_what_came_cannot_be_taken_away(project: FakeProject) -> None:
     _, error = fails(deploy(project, Request("dev")), DeploymentFailedError)
     assert error.what == "a failed in dev; removing what came failed too"
     assert "no Docker engine answers" in error.why
-    assert outcome(project) == "failed"
+    assert (outcome(project), project.state().hold) == ("failed", None)
 
 
 def test_fm12_a_later_failure_goes_back_to_the_whole_state_before(project: FakeProject) -> None:

@@ -2,7 +2,7 @@
 
 from shipit.delivery.deploy import deploy
 from shipit.delivery.request import Request
-from shipit.errors import DeploymentFailedError, RolledBackError
+from shipit.errors import DeploymentFailedError, PreconditionError, RolledBackError
 from shipit.model.progress import Reason
 from tests.fakes.project import FakeProject, fails, run
 
@@ -53,6 +53,20 @@ def test_a_later_task_that_fails_goes_back_to_what_ran(project: FakeProject) -> 
     target.broken_tasks["migrate"] = BROKEN
     fails(deploy(project, Request("dev")), RolledBackError)
     assert {name: s.release_id for name, s in target.running.items()} == {"web": "a"}
+
+
+def test_a_refusal_after_it_was_started_takes_it_away(project: FakeProject) -> None:
+    project.release("a", services=("web", "db", "disk"), before=("migrate",), needs=NEEDS)
+    target = project.fakes["dev"]["default"]
+
+    def refuse(method: str) -> None:
+        if method == "follow":
+            target.errors["preflight"] = PreconditionError("port 8080 is taken")
+
+    target.hook = refuse
+    _, error = fails(deploy(project, Request("dev")), DeploymentFailedError)
+    assert error.why == "port 8080 is taken"
+    assert target.running == {}
 
 
 def test_fm03_a_service_of_no_containers_has_nothing_to_prove(project: FakeProject) -> None:

@@ -284,6 +284,15 @@ def test_a_way_back_is_finished_and_is_no_success(way_back: FakeProject, verb: s
     assert [r.outcome for r in state.recent] == ["rolled_back", "interrupted", "succeeded"]
     assert way_back.target().calls.count(("apply", "b")) == 0
     assert running(way_back) == {"a"}
+    events = [type(e).__name__ for commit in way_back.ledger.history() for e in commit.events]
+    assert events.count("RollbackStarted") == 1
+
+
+def test_a_way_back_is_finished_before_another_release_may_come(way_back: FakeProject) -> None:
+    way_back.release("c")
+    fails(deploy(way_back.again(), Request("dev", release="c")), RolledBackError)
+    assert [what for m, what in way_back.target().calls if m == "apply"] == ["a"]
+    assert running(way_back) == {"a"}
 
 
 def test_a_way_back_does_not_ask_whether_the_failed_release_could_come(
