@@ -156,12 +156,32 @@ def plugin(name: str) -> str:
 
     Looked up as docker/cli's cli-plugins/manager does, without starting docker to ask it.
     """
-    own = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "cli-plugins"
-    for folder in (str(own), *_PLUGIN_FOLDERS):
+    own = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    for folder in (
+        *_extra_folders(own / "config.json"),
+        str(own / "cli-plugins"),
+        *_PLUGIN_FOLDERS,
+    ):
         path = Path(folder) / name
         if path.is_file() and os.access(path, os.X_OK):
             return str(path)
     return ""
+
+
+def _extra_folders(config: Path) -> tuple[str, ...]:
+    """`cliPluginsExtraDirs` of docker's own configuration, where Homebrew's plugins are named.
+
+    A file that cannot be read names none: docker says what is wrong with it.
+    """
+    try:
+        named = msgspec.json.decode(config.read_bytes(), type=_DockerConfig)
+    except (OSError, msgspec.DecodeError):
+        return ()
+    return named.extra
+
+
+class _DockerConfig(msgspec.Struct, frozen=True):
+    extra: tuple[str, ...] = msgspec.field(default=(), name="cliPluginsExtraDirs")
 
 
 def compose() -> tuple[str, ...]:
