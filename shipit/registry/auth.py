@@ -78,12 +78,14 @@ def _parameters(text: str) -> dict[str, str]:
 
 
 class Authorizer:
-    """The Authorization headers of one client, kept by registry and scopes."""
+    """The Authorization headers of one client: tokens by registry and scopes, and a name with a
+    password by registry, since that is good for every scope."""
 
     def __init__(self, keychain: Chain, fetch: Fetch) -> None:
         self._keychain = keychain
         self._fetch = fetch
-        self._headers: dict[tuple[str, Scopes], Header] = {}
+        self._tokens: dict[tuple[str, Scopes], Header] = {}
+        self._basic: dict[str, Header] = {}
         self._lock = Lock()
 
     def header(self, registry: str, scopes: Scopes) -> str | None:
@@ -92,7 +94,7 @@ class Authorizer:
         One that is about to end is replaced first: a blob that is sent in one piece would be sent
         for nothing. Raises as `renew`.
         """
-        found = self._headers.get((registry, scopes))
+        found = self._known(registry, scopes)
         if found is None or found.expires > time.monotonic() + _EARLY:
             return found.value if found else None
         with self._lock:
@@ -108,7 +110,7 @@ class Authorizer:
         token service refuses the credentials.
         """
         with self._lock:
-            current = self._headers.get((registry, scopes))
+            current = self._known(registry, scopes)
             if rejected is not None and current is not None and current.value == rejected:
                 self._keychain.forget(registry)
             return self._replace(registry, scopes, tuple(challenges), rejected)
@@ -117,14 +119,20 @@ class Authorizer:
         self, registry: str, scopes: Scopes, challenges: tuple[Challenge, ...], old: str | None
     ) -> str | None:
         """Unless another thread has done so. Under the lock."""
-        current = self._headers.get((registry, scopes))
+        current = self._known(registry, scopes)
         if current is not None and current.value != old:
             return current.value
         found = self._header(registry, scopes, challenges)
         if found is None or found.value == old:
             return None
-        self._headers[registry, scopes] = found
+        if found.value.startswith("Basic "):
+            self._basic[registry] = found
+        else:
+            self._tokens[registry, scopes] = found
         return found.value
+
+    def _known(self, registry: str, scopes: Scopes) -> Header | None:
+        return self._tokens.get((registry, scopes)) or self._basic.get(registry)
 
     def _header(
         self, registry: str, scopes: Scopes, challenges: tuple[Challenge, ...]

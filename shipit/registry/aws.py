@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -62,6 +63,7 @@ def client(host: Host) -> Any:
     from botocore.config import Config
 
     session = botocore.session.get_session()
+    session.register_component("data_loader", _loader())
     if os.environ.get("AWS_EC2_METADATA_DISABLED") != "false":
         session.get_component("credential_provider").remove("iam-role")
     return boto3.session.Session(botocore_session=session).client(
@@ -74,6 +76,14 @@ def client(host: Host) -> Any:
             **_endpoint(host),
         ),
     )
+
+
+@cache
+def _loader() -> Any:
+    """AWS's descriptions of its services: reading them is most of what a client costs."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 def _endpoint(host: Host) -> dict[str, bool]:

@@ -55,7 +55,7 @@ def find() -> Any:
     A file that is named by GOOGLE_APPLICATION_CREDENTIALS counts first: a service account's key, a
     workload identity federation's configuration, a person's own. Then what `gcloud auth
     application-default login` left. Raises google.auth's GoogleAuthError for a file that is no such
-    thing.
+    thing, ValueError for one that is something else.
     """
     named = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS", "")
     if named or _well_known().is_file():
@@ -75,7 +75,10 @@ def _load(path: str) -> Any:
         # google.auth.default() silences it likewise. And of a person's credentials without a
         # quota project, which a registry does not need.
         warnings.simplefilter("ignore")
-        found, _ = google.auth.load_credentials_from_file(path, scopes=SCOPES, request=request)
+        try:
+            found, _ = google.auth.load_credentials_from_file(path, scopes=SCOPES, request=request)
+        except (AttributeError, KeyError, TypeError) as error:  # of the JSON of something else
+            raise ValueError(f"{path} holds no credentials") from error
     return found
 
 
