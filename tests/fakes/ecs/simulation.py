@@ -2,9 +2,10 @@
 
 import threading
 import traceback
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
+from functools import cache
 from time import monotonic
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -60,6 +61,7 @@ class SimulatedEcs:
         self.bugs: list[str] = []
         self._lock = threading.RLock()
         self.clock = Clock(self.world, self._lock)
+        self._once_written: list[tuple[float, Callable[[], object]]] = []
         self._clients = ExitStack()
         self._wire = Wire(self._answer)
         for name in clusters:
@@ -90,13 +92,14 @@ class SimulatedEcs:
 
     def client(self, **config: Any) -> Any:
         """boto3's client, which tries once unless `config` (botocore's) says otherwise."""
-        import boto3
         from botocore.config import Config
 
         settings = {"retries": {"total_max_attempts": 1}, "connect_timeout": 5, "read_timeout": 30}
-        session = boto3.session.Session(region_name=self.world.region, **CREDENTIALS)
-        client = session.client(
-            "ecs", endpoint_url=self.endpoint, config=Config(**settings | config)
+        client = _session().client(
+            "ecs",
+            region_name=self.world.region,
+            endpoint_url=self.endpoint,
+            config=Config(**settings | config),
         )
         self._clients.callback(client.close)
         return client
@@ -143,6 +146,10 @@ class SimulatedEcs:
         with self._lock:
             (self.world.alarms.add if rings else self.world.alarms.discard)(name)
 
+    def once_written(self, seconds: float, action: Callable[[], object]) -> None:
+        """`action`, so many seconds after the next CreateService or UpdateService on the wire."""
+        self._once_written.append((seconds, action))
+
     def _answer(self, operation: str, request: Json) -> Json | None:
         with self._lock:
             if self.pace and operation.startswith("Describe"):
@@ -164,6 +171,10 @@ class SimulatedEcs:
             return None
         _check(operation, request)
         answer = self._carry_out(operation, request)
+        if operation in ("CreateService", "UpdateService"):
+            for seconds, action in self._once_written:
+                self.clock.at(seconds, action)
+            self._once_written.clear()
         return answer if refusal is None else None
 
     def _carry_out(self, operation: str, request: Json) -> Json:
@@ -183,6 +194,14 @@ class SimulatedEcs:
     def _bug(self, operation: str, why: str) -> EcsError:
         self.bugs.append(f"{operation}: {why}")
         return EcsError("SimulationIsWrong", f"{operation}: {why}")
+
+
+@cache
+def _session() -> Any:
+    """One for all: it keeps the API's model, which takes a while to read."""
+    import boto3
+
+    return boto3.session.Session(**CREDENTIALS)
 
 
 def _check(operation: str, request: Json) -> None:
