@@ -228,7 +228,7 @@ def _entries(manifest: Manifest) -> set[tuple[Digest, tuple[tuple[str, str], ...
 def _named(error: RemoteError, manifest: Manifest) -> RemoteError:
     """A registry that wants layers which nobody may hand on is told apart from a broken one."""
     foreign = [str(d.digest) for d in manifest.foreign]
-    if not foreign or not 400 <= error.status < 500:
+    if not foreign or not any("BLOB_UNKNOWN" in reason for reason in error.reasons):
         return error
     return RemoteError(
         f"{error.what}: the manifest {manifest.digest} has layers that are not distributable",

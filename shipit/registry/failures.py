@@ -15,6 +15,8 @@ from shipit.registry.connections import Response, UnreachableError
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 # The upload session is gone: a new one can be started.
 _SESSION_GONE = "BLOB_UPLOAD_UNKNOWN"
+# docker-registry answers 500 to a manifest with foreign layers: it is not going to like it more.
+_FOR_GOOD = "MANIFEST_BLOB_UNKNOWN"
 _KEPT = 64 * 1024  # bytes of an error's body
 
 
@@ -57,7 +59,7 @@ def answered(
     body = read_body(response) if body is None else body
     reasons = _reasons(body)
     status = response.status
-    gone = any(c.code == _SESSION_GONE for c in _causes(body))
+    codes = {c.code for c in _causes(body)}
     return RemoteError(
         f"the registry {registry} answered {status} to {request}",
         "; ".join(reasons) or (response.reason or ""),
@@ -65,7 +67,7 @@ def answered(
         status=status,
         reasons=reasons,
         body=body,
-        temporary=status in _TEMPORARY or gone,
+        temporary=(status in _TEMPORARY and _FOR_GOOD not in codes) or _SESSION_GONE in codes,
         retry_after=retry_after(response.headers.get("Retry-After", "")),
     )
 

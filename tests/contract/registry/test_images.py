@@ -7,8 +7,8 @@ from shipit.model.digest import Digest
 from shipit.model.image import Reference
 from shipit.registry import media
 from shipit.registry.client import Client
-from shipit.registry.transfers import State, Transfer
 from shipit.registry.manifests import Descriptor, Manifest, PlatformField, index_of
+from shipit.registry.transfers import State, Transfer
 from tests.fakes import registry_images as images
 from tests.fakes.registry_images import AMD64, ARM64
 
