@@ -1,18 +1,21 @@
 """Artifact Registry's hosts, and Google's application default credentials.
 
-As google.auth.default() finds them, but for two things: the `gcloud` program is not run, and the
-metadata address is asked only on Google's machines, or where GCE_METADATA_HOST names it. Elsewhere
-asking it is a wait of many seconds for nothing.
+As google.auth.default() finds them, but for three things: the `gcloud` program is not run and no
+project is looked up, since a registry's name holds all that is needed; and the metadata address is
+asked only on Google's machines, or where GCE_METADATA_HOST names it. Elsewhere asking it is a wait
+of many seconds for nothing.
 """
 
 import importlib.util
 import os
 import re
-import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from shipit.model import codec
 
 INSTALL = "pip install 'shipit[gcp]'"
 EXTRA = f"google-auth is not installed: {INSTALL}"
@@ -54,8 +57,8 @@ def find() -> Any:
 
     A file that is named by GOOGLE_APPLICATION_CREDENTIALS counts first: a service account's key, a
     workload identity federation's configuration, a person's own. Then what `gcloud auth
-    application-default login` left. Raises google.auth's GoogleAuthError for a file that is no such
-    thing, ValueError for one that is something else.
+    application-default login` left. Raises ValueError for a file that is no
+    such thing.
     """
     named = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS", "")
     if named or _well_known().is_file():
@@ -67,19 +70,70 @@ def find() -> Any:
     return compute_engine.Credentials(scopes=SCOPES)
 
 
-def _load(path: str) -> Any:
-    import google.auth
+def token() -> str:
+    """An access token for Google's APIs; "" where there are no credentials. Raises as `find`."""
+    found = find()
+    if found is None:
+        return ""
+    found.refresh(request)
+    return str(found.token)
 
-    with warnings.catch_warnings():
-        # It warns of files that others hand in. This one is the user's, by the user's own choice;
-        # google.auth.default() silences it likewise. And of a person's credentials without a
-        # quota project, which a registry does not need.
-        warnings.simplefilter("ignore")
-        try:
-            found, _ = google.auth.load_credentials_from_file(path, scopes=SCOPES, request=request)
-        except (AttributeError, KeyError, TypeError) as error:  # of the JSON of something else
-            raise ValueError(f"{path} holds no credentials") from error
-    return found
+
+def _load(path: str) -> Any:
+    try:
+        info = codec.decode(Path(path).read_bytes(), dict[str, Any])
+        return _KINDS[info["type"]](info)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f": {error}" if isinstance(error, msgspec.DecodeError) else ""
+        raise ValueError(f"{path} holds no credentials of Google's{reason}") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _person(info: dict[str, Any]) -> Any:
+    from google.oauth2.credentials import Credentials
+
+    return Credentials.from_authorized_user_info(info, SCOPES)
+
+
+def _service_account(info: dict[str, Any]) -> Any:
+    from google.oauth2.service_account import Credentials
+
+    return Credentials.from_service_account_info(info, scopes=SCOPES)
+
+
+def _federation(info: dict[str, Any]) -> Any:
+    """Workload identity federation: the subject's token is a program's, AWS's, or in a file or at
+    an address."""
+    from google.auth import aws, identity_pool, pluggable
+
+    kind: Any = identity_pool
+    if info.get("subject_token_type") == "urn:ietf:params:aws:token-type:aws4_request":
+        kind = aws
+    elif "executable" in info["credential_source"]:
+        kind = pluggable
+    return kind.Credentials.from_info(info, scopes=SCOPES)
+
+
+def _workforce(info: dict[str, Any]) -> Any:
+    from google.auth.external_account_authorized_user import Credentials
+
+    return Credentials.from_info(info)
+
+
+def _impersonated(info: dict[str, Any]) -> Any:
+    from google.auth.impersonated_credentials import Credentials
+
+    return Credentials.from_impersonated_service_account_info(info, scopes=SCOPES)
+
+
+_KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {  # by `type`, as google-auth has them
+    "authorized_user": _person,
+    "service_account": _service_account,
+    "external_account": _federation,
+    "external_account_authorized_user": _workforce,
+    "impersonated_service_account": _impersonated,
+}
 
 
 def _well_known() -> Path:

@@ -69,11 +69,13 @@ class _Location:
         self._client: Any = self._mapped("a client", self._connect)
 
     def _connect(self) -> Any:
-        """REST: it goes through the proxies that everything else here goes through."""
+        """REST: it goes through the proxies that everything else here goes through. With a token
+        alone: google-auth's own credentials look things up in the background."""
         from google.cloud import artifactregistry_v1
+        from google.oauth2.credentials import Credentials
 
-        credentials = google.find()
-        if credentials is None:
+        token = google.token()
+        if not token:
             raise PreconditionError(
                 f"there are no Google credentials for {self._home}",
                 next_step="run `gcloud auth application-default login`, or set "
@@ -81,7 +83,7 @@ class _Location:
             )
         endpoint = os.environ.get(_ENDPOINT, "").rstrip("/")
         return artifactregistry_v1.ArtifactRegistryClient(
-            credentials=credentials,
+            credentials=Credentials(token),
             transport="rest",
             client_options={"api_endpoint": endpoint} if endpoint else None,
         )
@@ -97,7 +99,7 @@ class _Location:
             return None
 
     def create(self, wishes: Wishes) -> None:
-        from google.api_core.exceptions import AlreadyExists
+        from google.api_core.exceptions import Conflict
 
         asked = {
             "parent": self._parent,
@@ -107,8 +109,9 @@ class _Location:
         try:
             operation = self._call("create_repository", asked)
             self._mapped("create", lambda: operation.result(timeout=_MADE_WITHIN))
-        except AlreadyExists:
-            return
+        except Conflict as error:
+            if self.get() is None:  # in conflict with something else
+                raise _refused(self._home, "create", error) from None
 
     def _call(self, method: str, asked: dict[str, Any]) -> Any:
         called = getattr(self._client, method)
@@ -118,17 +121,17 @@ class _Location:
         )
 
     def _mapped(self, what: str, work: Callable[[], T]) -> T:
-        """NotFound and AlreadyExists pass; every other exception of Google's ends here."""
+        """NotFound and Conflict pass; every other exception of Google's ends here."""
         from google.api_core import exceptions
         from google.auth.exceptions import GoogleAuthError
 
         try:
             return work()
-        except (exceptions.NotFound, exceptions.AlreadyExists):
+        except (exceptions.NotFound, exceptions.Conflict):
             raise
         except exceptions.GoogleAPICallError as error:
             raise _refused(self._home, what, error) from None
-        except GoogleAuthError as error:
+        except (GoogleAuthError, ValueError) as error:
             raise PreconditionError(
                 f"Google was not asked for {self._home}",
                 google.said(error),
