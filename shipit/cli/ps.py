@@ -1,5 +1,8 @@
 """`shipit ps`: an environment's containers."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
 from shipit.cli.session import Session, env_option, verb
 
 
@@ -14,7 +17,17 @@ def command(session: Session, environment: str) -> None:
     def draw() -> None:
         from shipit.cli.present.table import table
 
+        now = datetime.now(UTC)
         headers = list(rows[0]) if rows else ["name"]
-        table(headers, [tuple(row.values()) for row in rows])
+        table(headers, [tuple(_shown(row, now).values()) for row in rows])
 
     session.show(rows, draw)
+
+
+def _shown(row: Mapping[str, str], now: datetime) -> dict[str, str]:
+    """As people read it: the digest short, and how long ago. The JSON form has both whole."""
+    from shipit.cli.present.table import since
+
+    begun = datetime.fromisoformat(row["since"]) if row["since"] else None
+    _, _, hexadecimal = row["digest"].partition(":")
+    return {**row, "digest": hexadecimal[:12], "since": since(begun, now)}

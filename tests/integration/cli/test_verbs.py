@@ -48,6 +48,8 @@ def test_containers_as_people_know_them_from_docker(shop: Shop) -> None:
     assert states(shipit, "health") == {"web": "healthy", "worker": "healthy"}
     table = shipit.ok("ps", *E).out
     assert f"{shop.app}-dev-web-1" in table
+    assert f"   {states(shipit, 'digest')['web'][7:19]}   " in table
+    assert " ago" in table
     assert f"127.0.0.1:{shop.ports['dev']}->8080/tcp" in table
 
     said = shipit.ok("logs", *E, "--tail", "1", "web").out
