@@ -127,3 +127,35 @@ def test_a_token_service_that_refuses() -> None:
     with pytest.raises(PreconditionError, match=r"r\.io refuses the credentials") as caught:
         authorizer.renew("r.io", SCOPES, BEARER, None)
     assert f"GET {REALM}: 401 wrong password" in caught.value.why
+
+
+def test_a_password_is_good_for_every_scope(authorize: Authorize) -> None:
+    authorizer = authorize(Credentials.basic("ci", "x"))
+
+    authorizer.renew("r.io", SCOPES, [Challenge("basic", {"realm": "r"})], None)
+
+    assert authorizer.header("r.io", ("repository:other:push",)) == "Basic Y2k6eA=="
+    assert authorizer.header("other.io", SCOPES) is None
+
+
+def test_a_token_that_is_about_to_end_is_replaced_before_it_is_sent(
+    authorize: Authorize, service: TokenService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("shipit.registry.auth.time.monotonic", lambda: now[0])
+    authorizer = authorize(Credentials.basic("ci", "x"))
+    authorizer.renew("r.io", SCOPES, BEARER, None)
+
+    now[0] += 40  # of the sixty seconds that a token has when its service does not say
+    assert authorizer.header("r.io", SCOPES) == "Bearer t1"
+    now[0] += 10
+    assert authorizer.header("r.io", SCOPES) == "Bearer t2"
+    assert service.asked[0] == service.asked[1]
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"<html>", b'{"token": ""}'])
+def test_a_token_service_that_gives_no_token(body: bytes) -> None:
+    authorizer = Authorizer(Chain([]), lambda *_: body)
+
+    with pytest.raises(RemoteError, match=r"token service of the registry r\.io gave no token"):
+        authorizer.renew("r.io", SCOPES, BEARER, None)
