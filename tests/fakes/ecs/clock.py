@@ -1,20 +1,26 @@
 """Time that only tests move."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from time import monotonic
 
 from tests.fakes.ecs import lifecycle, scheduler
-from tests.fakes.ecs.world import World
+from tests.fakes.ecs.world import Task, World
 
 
 class Clock:
-    """The simulation lives a second at a time. `at` hands something over to a later second."""
+    """The simulation lives a second at a time. `at` hands something over to a later second.
+
+    `listeners` hear of every task whose lastStatus changed (to write its log lines somewhere).
+    """
 
     def __init__(self, world: World, lock: threading.RLock) -> None:
         self._world = world
         self._lock = lock
         self._plans: list[tuple[float, Callable[[], object]]] = []
+        self.listeners: list[Callable[[Task], object]] = []
 
     @property
     def now(self) -> datetime:
@@ -26,7 +32,9 @@ class Clock:
             while self._world.now < until:
                 self._world.now = min(self._world.now + 1, until)
                 self._act()
-                step(self._world)
+                for task in step(self._world):
+                    for listener in self.listeners:
+                        listener(task)
 
     def until(self, holds: Callable[[], bool], *, within: float) -> float:
         """Move until something is so; how many seconds that took."""
@@ -36,6 +44,25 @@ class Clock:
                 raise AssertionError(f"it was not so within {within:.0f} simulated seconds")
             self.advance(1)
         return self._world.now - start
+
+    @contextmanager
+    def running(self, speed: float) -> Iterator[None]:
+        """Simulated seconds pass by themselves, `speed` in each real one: for benchmarks."""
+        over = threading.Event()
+        ticking = threading.Thread(target=self._run, args=(speed, over), daemon=True)
+        ticking.start()
+        try:
+            yield
+        finally:
+            over.set()
+            ticking.join(10)
+
+    def _run(self, speed: float, over: threading.Event) -> None:
+        last = monotonic()
+        while not over.wait(0.01):
+            now = monotonic()
+            self.advance((now - last) * speed)
+            last = now
 
     def at(self, seconds: float, action: Callable[[], object]) -> None:
         """`action`, so many seconds from now."""
@@ -49,9 +76,11 @@ class Clock:
             action()
 
 
-def step(world: World) -> None:
-    for task in list(world.tasks.values()):
-        if task.last != "STOPPED":
-            lifecycle.step(task, world)
+def step(world: World) -> list[Task]:
+    """One step of everything; the tasks whose status changed."""
+    before = {task.arn: task.last for task in world.tasks.values() if task.last != "STOPPED"}
+    for arn in before:
+        lifecycle.step(world.tasks[arn], world)
     for service in list(world.services.values()):
         scheduler.step(service, world)
+    return [world.tasks[arn] for arn, last in before.items() if world.tasks[arn].last != last]
