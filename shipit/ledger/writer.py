@@ -18,6 +18,7 @@ Decide = Callable[[State], Sequence[Event]]
 
 DEADLINE = 60.0  # seconds, for losing to others and for a store that comes and goes
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 1.0  # seconds, after losing to another writer
+PATIENCE = 5.0  # seconds; who has lost for longer goes before those who have just come
 
 
 class Writer:
@@ -34,7 +35,8 @@ class Writer:
         self._author = author
         self._id = os.urandom(8).hex()
         self._landed: Commit | None = None
-        self._until = time.monotonic() + DEADLINE
+        self._began = time.monotonic()
+        self._until = self._began + DEADLINE
         self._longest = _FIRST_PAUSE
 
     def write(self) -> Commit | None:
@@ -98,16 +100,19 @@ class Writer:
         return self.state.number > before
 
     def _pause(self, took: float) -> None:
-        """Long enough, in the end, that one of many writers finds the others asleep. `took` is
-        what losing took, in seconds: a disk's millisecond or a bucket's fifty."""
-        if time.monotonic() > self._until:
+        """Long enough, in the end, that one of many writers finds the others asleep; short again
+        for one that has waited long, since growing pauses alone would starve it. `took` is what
+        losing took, in seconds: a disk's millisecond or a bucket's fifty."""
+        now = time.monotonic()
+        if now > self._until:
             raise RemoteError(
                 f"{path_of(self.state.number + 1)} could not be written within {DEADLINE:.0f} s",
                 "other writers were faster each time, or the store did not answer",
                 "try again",
                 temporary=True,
             )
-        self._longest = min(max(self._longest, took) * 2, _LONGEST_PAUSE)
+        grown = min(max(self._longest, took) * 2, _LONGEST_PAUSE)
+        self._longest = grown if now - self._began < PATIENCE else _FIRST_PAUSE
         time.sleep(uniform(0, self._longest))  # noqa: S311  jitter, not a secret
 
 
