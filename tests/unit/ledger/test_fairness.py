@@ -30,9 +30,9 @@ def test_who_has_waited_long_does_not_wait_longer(monkeypatch: pytest.MonkeyPatc
         now += 0.5
         pauses.append(seconds)
 
-    monkeypatch.setattr(writer.time, "sleep", sleep)
-    monkeypatch.setattr(writer.time, "monotonic", lambda: now)
-    monkeypatch.setattr(writer, "uniform", lambda _, most: most)
+    monkeypatch.setattr("shipit.ledger.writer.time.sleep", sleep)
+    monkeypatch.setattr("shipit.ledger.writer.time.monotonic", lambda: now)
+    monkeypatch.setattr("shipit.ledger.writer.uniform", lambda _, most: most)
     decided = [HoldSet(environment="dev", reason="a test")]
     made = writer.Writer(_Losing(30), State(), lambda _: decided, Actor("ada"))
     assert made.write() is not None
