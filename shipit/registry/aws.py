@@ -3,6 +3,8 @@
 import importlib.util
 import os
 import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import Any
 
@@ -52,8 +54,9 @@ def is_installed() -> bool:
     return importlib.util.find_spec("boto3") is not None
 
 
-def client(host: Host) -> Any:
-    """boto3's client for the host's region, with deadlines.
+@contextmanager
+def client(host: Host) -> Iterator[Any]:
+    """boto3's client for the host's region, with deadlines, closed in the end.
 
     The instance metadata address is asked only where AWS_EC2_METADATA_DISABLED=false says so: on a
     laptop or in a container asking it is a wait for nothing. Raises botocore's exceptions.
@@ -66,16 +69,17 @@ def client(host: Host) -> Any:
     session.register_component("data_loader", _loader())
     if os.environ.get("AWS_EC2_METADATA_DISABLED") != "false":
         session.get_component("credential_provider").remove("iam-role")
-    return boto3.session.Session(botocore_session=session).client(
-        host.service,
-        region_name=host.region,
-        config=Config(
-            connect_timeout=10,
-            read_timeout=30,
-            retries={"total_max_attempts": 4, "mode": "standard"},
-            **_endpoint(host),
-        ),
+    config = Config(
+        connect_timeout=10,
+        read_timeout=30,
+        retries={"total_max_attempts": 4, "mode": "standard"},
+        **_endpoint(host),
     )
+    made = boto3.session.Session(botocore_session=session).client(
+        host.service, region_name=host.region, config=config
+    )
+    with closing(made):
+        yield made
 
 
 @cache

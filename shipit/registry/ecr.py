@@ -54,9 +54,10 @@ class ECR:
 
 def _ask(host: aws.Host) -> dict[str, Any]:
     """`authorizationToken` and `expiresAt`."""
-    answer = aws.client(host).get_authorization_token(
-        **({"registryIds": [host.account]} if host.account else {})
-    )
+    with aws.client(host) as client:
+        answer = client.get_authorization_token(
+            **({"registryIds": [host.account]} if host.account else {})
+        )
     found = answer["authorizationData"]
     data: dict[str, Any] = found[0] if host.account else found
     return data

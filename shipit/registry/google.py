@@ -152,11 +152,12 @@ def _is_on_google() -> bool:
 
 
 def request(*args: Any, **words: Any) -> Any:
-    """google-auth's transport on urllib3, with a deadline where it gives none."""
+    """google-auth's transport on urllib3: one request, with a deadline where it gives none."""
     import urllib3
     from google.auth.transport.urllib3 import Request
 
-    return Request(urllib3.PoolManager(retries=False))(*args, **{"timeout": DEADLINE, **words})
+    with urllib3.PoolManager(retries=False) as connections:
+        return Request(connections)(*args, **{"timeout": DEADLINE, **words})
 
 
 def said(error: Exception) -> str:

@@ -3,7 +3,7 @@
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from shipit.errors import PreconditionError, RemoteError, ShipitError
 from shipit.registry import address, google
@@ -40,13 +40,15 @@ class Repositories:
         return f"{registry}/{'/'.join(parts[:depth])}"
 
     def plan(self, repository: str, wishes: Wishes) -> Change:
-        found = _Location(repository).get()
+        with _Location(repository) as location:
+            found = location.get()
         if found is None:
             return Change(repository, Action.CREATE, tuple(_settings(wishes)))
         return Change(repository, Action.KEEP, note="; ".join(_differences(found)))
 
     def apply(self, change: Change, wishes: Wishes) -> None:
-        _Location(change.repository).create(wishes)
+        with _Location(change.repository) as location:
+            location.create(wishes)
 
 
 class _Location:
@@ -66,7 +68,13 @@ class _Location:
         if not self._id:
             project, _, self._id = path.rpartition("/")
         self._parent = f"projects/{project.replace('/', ':')}/locations/{host.location}"
+
+    def __enter__(self) -> Self:
         self._client: Any = self._mapped("a client", self._connect)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.transport.close()
 
     def _connect(self) -> Any:
         """REST: it goes through the proxies that everything else here goes through. With a token

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from contextlib import ExitStack
+from typing import Any, Self, TypeVar
 
 from shipit.errors import PreconditionError, RemoteError, ShipitError
 from shipit.registry import address, aws
@@ -30,20 +31,20 @@ class Repositories:
         return repository
 
     def plan(self, repository: str, wishes: Wishes) -> Change:
-        account = _Account(repository)
-        found = account.describe()
-        if found is None:
-            settings = tuple(_settings(wishes, account.host.region))
-            return Change(repository, Action.CREATE, settings)
-        if account.is_unfinished(found):
-            return Change(repository, Action.COMPLETE, (_lifecycle_in_words(wishes),))
-        return Change(repository, Action.KEEP, note="; ".join(_differences(found)))
+        with _Account(repository) as account:
+            found = account.describe()
+            if found is None:
+                settings = tuple(_settings(wishes, account.host.region))
+                return Change(repository, Action.CREATE, settings)
+            if account.is_unfinished(found):
+                return Change(repository, Action.COMPLETE, (_lifecycle_in_words(wishes),))
+            return Change(repository, Action.KEEP, note="; ".join(_differences(found)))
 
     def apply(self, change: Change, wishes: Wishes) -> None:
-        account = _Account(change.repository)
-        if change.action is Action.CREATE and not account.create(wishes):
-            return  # somebody else made it meanwhile: it is theirs
-        account.put_lifecycle(lifecycle(wishes))
+        with _Account(change.repository) as account:
+            if change.action is Action.CREATE and not account.create(wishes):
+                return  # somebody else made it meanwhile: it is theirs
+            account.put_lifecycle(lifecycle(wishes))
 
 
 class _Account:
@@ -61,7 +62,15 @@ class _Account:
             )
         self.host = host
         self._where = {"registryId": host.account, "repositoryName": self.name}
-        self._client: Any = self._mapped("a client", lambda: aws.client(host))
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        client = aws.client(self.host)
+        self._client: Any = self._mapped("a client", lambda: self._open.enter_context(client))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
     def describe(self) -> dict[str, Any] | None:
         asked = {"registryId": self.host.account, "repositoryNames": [self.name]}

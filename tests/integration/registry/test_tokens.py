@@ -1,7 +1,7 @@
 """Bearer challenges against a registry that means them: scopes, ends, refresh tokens."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -107,13 +107,15 @@ def test_a_token_that_ends_while_a_blob_is_sent_is_replaced(
         scoped._challenge(request)
 
     for part in ("/blobs/uploads/", "/manifests/"):
-        scoped.faults.append(
-            times(1, lambda r, part=part: r.command == "PUT" and part in r.path, end)
-        )
+        scoped.faults.append(times(1, _puts(part), end))
 
     image = images.push(known, web, "a", size=100_000)
 
     assert known.verify(Image(web, image.digest)) == []
+
+
+def _puts(part: str) -> Callable[[Handler], bool]:
+    return lambda request: request.command == "PUT" and part in request.path
 
 
 def test_a_service_that_gives_no_token_is_told(scoped: ScopedRegistry, known: Client) -> None:
