@@ -66,6 +66,8 @@ def test_a_deploy_finishes_an_interrupted_rollback_and_is_held(three: FakeProjec
 
 def test_to_a_release_that_ran_here(three: FakeProject) -> None:
     assert run(rollback(three, "dev", to="a")).release_id == "a"
+    _, error = fails(rollback(three, "dev"), UsageError)
+    assert error.what == "nothing ran in dev before what runs now"
 
 
 def test_back_and_back_again(three: FakeProject) -> None:
