@@ -26,7 +26,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     names = list(known)[:200]  # the comparison is slow, and a longer list is no typing mistake's
-    near = get_close_matches(name.lower()[:80], names, n=1)
+    word = name.lower()[:80]
+    begun = [known for known in names if len(word) > 1 and known.startswith(word)]
+    near = begun if len(begun) == 1 else get_close_matches(word, names, n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 

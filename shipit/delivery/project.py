@@ -1,6 +1,5 @@
 """A project on this machine: its pipeline, its ledger, its targets and its way to the registry."""
 
-import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from shipit.config import file
-from shipit.errors import UnknownNameError
+from shipit.errors import UnknownNameError, did_you_mean
 from shipit.model.pipeline import Environment, Pipeline
 from shipit.targets import kinds
 
@@ -75,18 +74,20 @@ class Project:
         from shipit.registry.client import Client
 
         if self.pipeline.registry:
-            yield Registries(Client(), self.pipeline.registry, embedded=False)
+            with Client() as client:
+                yield Registries(client, self.pipeline.registry, embedded=False)
             return
         from shipit.registry.embedded.server import EmbeddedRegistry
 
-        with EmbeddedRegistry(self.root / ".shipit" / "registry") as embedded:
+        with EmbeddedRegistry(self.root / ".shipit" / "registry") as embedded, Client() as client:
             home = f"{embedded.address}/{self.pipeline.app}"
-            yield Registries(Client(), home, embedded=True)
+            yield Registries(client, home, embedded=True)
 
 
 def unknown(noun: str, name: str, known: Iterable[str]) -> UnknownNameError:
-    """There is no such name; the nearest one is the next step."""
+    """There is no such name; the nearest one is said, and what there is."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there is: {', '.join(names) or 'none yet'}"
-    return UnknownNameError(f"no {noun} is called {name!r}", next_step=hint)
+    return UnknownNameError(
+        f"no {noun} is called {name!r}{did_you_mean(name, names)}",
+        next_step=f"there is: {', '.join(names) or 'none yet'}",
+    )

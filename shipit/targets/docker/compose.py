@@ -23,10 +23,10 @@ class Compose:
         self._root = root
         self._address = address
 
-    def argv(self, file: Path | None, *words: str) -> list[str]:
+    def argv(self, file: Path | None, *words: str, progress: str = "plain") -> list[str]:
         return [
             *process.compose(),
-            *("--ansi", "never", "--progress", "plain", "--project-name", self._project),
+            *("--ansi", "never", "--progress", progress, "--project-name", self._project),
             *(("--project-directory", self._root, "--file", str(file)) if file else ()),
             *words,
         ]
@@ -41,7 +41,9 @@ class Compose:
         return process.run(self.argv(file, *words), deadline=deadline, env=self.environment)
 
     def attached(self, file: Path, *words: str) -> int:
-        return process.attached(self.argv(file, *words), env=self.environment)
+        """In the user's terminal, where only what the container says is of interest."""
+        argv = self.argv(file, *words, progress="quiet")
+        return process.attached(argv, env=self.environment | {"COMPOSE_IGNORE_ORPHANS": "true"})
 
     def pull(self, file: Path, images: Mapping[str, Image], *, deadline: float) -> None:
         """The images of these services. Raises PreconditionError, in the registry's words."""

@@ -71,7 +71,7 @@ def test_a_service_that_is_not_there(deployed: FakeProject) -> None:
     ):
         with pytest.raises(UnknownNameError) as raised:
             call()
-        assert raised.value.next_step == "did you mean web?"
+        assert raised.value.next_step == "there is: web, worker"
     assert [s.health for s in deployed.target().running.values()] == [Health.HEALTHY] * 2
 
 
