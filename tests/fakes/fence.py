@@ -30,6 +30,7 @@ _NEEDS = {
     "docker-compose": "engine",
     "podman": "engine",
     "docker-registry": "registry",
+    "ministack": "aws",
 }
 _STUBS = "fenced-programs"
 NO_ENGINE = "unix:///no/engine/without/the/marker.sock"
