@@ -35,13 +35,10 @@ def _wrong(value: Any, shape: Any) -> str:
 
 
 def _strangers(value: Any, shape: Any, path: str) -> Iterator[str]:
-    """Unknown members, and values that an enumeration does not have: botocore lets them pass."""
+    """Values that an enumeration does not have: botocore lets them pass."""
     if shape.type_name == "structure":
         for name, member in value.items():
-            if name in shape.members:
-                yield from _strangers(member, shape.members[name], f"{path}.{name}")
-            else:
-                yield f"{path}.{name}: unknown member"
+            yield from _strangers(member, shape.members[name], f"{path}.{name}")
     elif shape.type_name == "list":
         for number, member in enumerate(value):
             yield from _strangers(member, shape.member, f"{path}[{number}]")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.fakes.ecs import Behaviour, SimulatedEcs, ends, rollout, stories
+from tests.fakes.ecs import Behaviour, SimulatedEcs, ends, rollout, runs, stories
 from tests.fakes.ecs.stories import Story
 
 WEB = {"cluster": "prod", "service": "web"}
@@ -169,10 +169,12 @@ def test_a_load_balancer_that_gets_no_answer_stops_the_task(
     given = story.service(made["taskDefinitionArn"]) | {"loadBalancers": [balancer]}
     ecs.create_service(**given, healthCheckGracePeriodSeconds=20)
     sim.clock.advance(55)
-    assert described(ecs)["services"][0]["runningCount"] == 2, "still within the grace period"
-    sim.clock.advance(20)
-    stopped = ecs.list_tasks(cluster="prod", serviceName="web", desiredStatus="STOPPED")["taskArns"]
+    asked = {"cluster": "prod", "serviceName": "web", "desiredStatus": "STOPPED"}
+    assert ecs.list_tasks(**asked)["taskArns"] == [], "still within the grace period"
+    sim.clock.until(lambda: ecs.list_tasks(**asked)["taskArns"] != [], within=10)
+    stopped = ecs.list_tasks(**asked)["taskArns"]
     task = ecs.describe_tasks(cluster="prod", tasks=stopped)["tasks"][0]
+    assert task["lastStatus"] == "DEACTIVATING", "taken out of the target group before it ends"
     assert task["stoppedReason"] == "Task failed ELB health checks in (target-group arn:tg/web)"
 
 
@@ -194,6 +196,54 @@ def test_the_circuit_breakers_threshold(
     if own:
         breaker["thresholdConfiguration"] = dict(zip(("type", "value"), own, strict=True))
     assert rollout.threshold({"deploymentCircuitBreaker": breaker}, desired) == expected
+
+
+def test_a_rollback_keeps_the_old_tasks_that_still_run(sim: SimulatedEcs, ecs: Any) -> None:
+    """Their startedBy names the deployment that first started them."""
+    story = stories.read("circuit_breaker_rollback")
+    story.stage(sim)
+    before = ecs.list_tasks(cluster="prod", serviceName="web")["taskArns"]
+    made = ecs.register_task_definition(**story.definition("next"))["taskDefinition"]
+    ecs.update_service(**WEB, taskDefinition=made["taskDefinitionArn"])
+    sim.clock.advance(120)
+    after = ecs.list_tasks(cluster="prod", serviceName="web")["taskArns"]
+    assert after == before
+
+
+def test_a_healthy_task_makes_the_failures_forgotten(
+    sim: SimulatedEcs, ecs: Any, web: str, story: Story
+) -> None:
+    sim.images[story.image("next")] = ends(1)
+    made = ecs.register_task_definition(**story.definition("next"))["taskDefinition"]
+    ecs.update_service(**WEB, taskDefinition=made["taskDefinitionArn"])
+    sim.clock.until(lambda: _failed(ecs) == 2, within=60)
+    sim.images[story.image("next")] = runs()
+    sim.clock.advance(60)
+    assert _failed(ecs) == 0
+    assert described(ecs)["services"][0]["deployments"][0]["rolloutState"] == "COMPLETED"
+
+
+def _failed(ecs: Any) -> int:
+    count: int = described(ecs)["services"][0]["deployments"][0]["failedTasks"]
+    return count
+
+
+def test_it_is_not_complete_while_old_tasks_drain(
+    sim: SimulatedEcs, ecs: Any, story: Story
+) -> None:
+    story.stage(sim)
+    sim.images[story.image("good")] = Behaviour(stop_takes=25)
+    ecs.update_service(**WEB, forceNewDeployment=True)
+    sim.clock.advance(40)
+    ecs.update_service(**WEB, forceNewDeployment=True)
+    for _ in range(120):
+        sim.clock.advance(1)
+        deployments = described(ecs)["services"][0]["deployments"]
+        if deployments[0]["rolloutState"] == "COMPLETED":
+            break
+        last = [d["status"] for d in deployments]
+    assert [d["status"] for d in deployments] == ["PRIMARY"]
+    assert last == ["PRIMARY"], "it takes a while until ECS notices"
 
 
 def test_ecs_waits_longer_and_longer_before_it_tries_again(
