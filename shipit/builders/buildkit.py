@@ -40,13 +40,15 @@ def build(
     resolve: Resolve,
     put_index: PutIndex,
     deadline: float = 3600.0,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Progress | Built]:
     """Build and push what has a `build` section in `project` (the Compose project's JSON form).
 
     Each image goes to `<registry>/<service>:<tag>`; services with the same section share the first
     one's. `resolve` asks the registry for the image at a reference; `put_index(repository, tag,
     children)` pushes an index of images that are there. Relative paths start at `root`.
-    `deadline` is in seconds, for one build. The last item is the Built.
+    `deadline` is in seconds, for one build. `environment` is added to what buildx is started with:
+    where it finds its credentials. The last item is the Built.
 
     Raises ConfigurationError and PreconditionError before anything is built (and PreconditionError
     when a registry refuses the credentials), ShipitError with the failing step and the last 20
@@ -66,6 +68,7 @@ def build(
         resolve=resolve,
         put_index=put_index,
         deadline=deadline,
+        environment=environment or {},
     )
     _require_single_tag(jobs, site.builder)
     images: dict[str, Future[Image]] = {name: Future() for job in jobs for name in job.services}

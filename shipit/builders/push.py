@@ -26,8 +26,8 @@ PutIndex = Callable[[str, str, Sequence[tuple[Platform, Digest]]], Digest]
 
 
 class Site(msgspec.Struct, frozen=True):
-    """What every build of one release shares. `registry` is `host[:port][/path]`, and `secrets`
-    the Compose project's definitions by name."""
+    """What every build of one release shares. `registry` is `host[:port][/path]`, `secrets` the
+    Compose project's definitions by name, and `environment` what buildx is started with."""
 
     builder: Builder
     root: Path
@@ -38,6 +38,7 @@ class Site(msgspec.Struct, frozen=True):
     resolve: Resolve
     put_index: PutIndex
     deadline: float
+    environment: Mapping[str, str] = {}
 
 
 class Push(msgspec.Struct, frozen=True):
@@ -113,7 +114,7 @@ def _run(job: Job, site: Site, argv: list[str], crew: Crew) -> Iterator[Progress
         argv,
         deadline=site.deadline,
         cwd=site.root,
-        env=_epoch(job.section, site.source),
+        env={**_epoch(job.section, site.source), **site.environment},
         started=crew.started,
     ):
         if isinstance(line, str):

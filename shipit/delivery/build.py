@@ -1,6 +1,7 @@
 """The runbook of a build: every service's image once, by digest, into a release."""
 
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -109,19 +110,21 @@ def _images(
     whole = _union(projects)
     repositories.refuse_missing(registries, list(application.built(whole)))
     images: dict[str, Image] = {}
-    for step in build_images(
-        whole,
-        root=project.root,
-        registry=registries.home,
-        tag=tag,
-        source=source,
-        resolve=registries.client.resolve,
-        put_index=registries.client.put_index,
-    ):
-        if isinstance(step, Built):
-            images = step.images
-        else:
-            yield step
+    with _credentials(registries) as environment:
+        for step in build_images(
+            whole,
+            root=project.root,
+            registry=registries.home,
+            tag=tag,
+            source=source,
+            resolve=registries.client.resolve,
+            put_index=registries.client.put_index,
+            environment=environment,
+        ):
+            if isinstance(step, Built):
+                images = step.images
+            else:
+                yield step
     built = application.every_image(whole, images)
     for service, written in sorted(application.image_only(whole).items()):
         yield _say(Mark.RUNNING, f"resolving {written}", service)
@@ -131,6 +134,15 @@ def _images(
         service: ReleaseImage(image, BUILT if service in built else RESOLVED)
         for service, image in sorted(application.every_image(whole, images).items())
     }
+
+
+def _credentials(registries: Registries) -> AbstractContextManager[dict[str, str]]:
+    """buildx pushes, and asks docker's configuration only: what our keychains found is lent."""
+    from shipit.registry.lending import lend
+
+    if registries.embedded:
+        return nullcontext({})
+    return lend(registries.client.keychain, registries.home.partition("/")[0])
 
 
 def _reference(service: str, written: str) -> Reference:

@@ -17,7 +17,7 @@ from shipit.model import codec
 from shipit.model.image import DOCKER_HUB
 from shipit.registry.credentials import Credentials, Secret
 
-_HUB_KEY = "https://index.docker.io/v1/"
+HUB_KEY = "https://index.docker.io/v1/"
 _HELPER_DEADLINE = 30.0  # seconds: cloud helpers ask a token service
 _IDENTITY = "<token>"  # a helper's user name when its secret is an identity token
 
@@ -107,7 +107,7 @@ class DockerConfig:
 
 def _key(registry: str) -> str:
     """The name under which docker keeps a registry's credentials."""
-    return _HUB_KEY if registry == DOCKER_HUB else registry
+    return HUB_KEY if registry == DOCKER_HUB else registry
 
 
 def _host(key: str) -> str:
