@@ -23,6 +23,7 @@ from shipit.registry.keychain import Chain
 
 _PARAMETER = re.compile(r'(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _SCHEME = re.compile(r"(?:^|,)\s*(Basic|Bearer)\b", re.IGNORECASE)
+_HIDDEN = 4  # characters: to hide what is shorter would make every answer unreadable
 Scopes = tuple[str, ...]  # "repository:shop/web:pull,push"
 _EARLY = 15.0  # seconds: a token that ends within them may end on its way
 _SHORTEST = 60.0  # seconds that a token is good for when its service does not say (token.md)
@@ -86,6 +87,7 @@ class Authorizer:
         self._fetch = fetch
         self._tokens: dict[tuple[str, Scopes], Header] = {}
         self._basic: dict[str, Header] = {}
+        self._secrets: set[bytes] = set()
         self._lock = Lock()
 
     def header(self, registry: str, scopes: Scopes) -> str | None:
@@ -100,6 +102,15 @@ class Authorizer:
         with self._lock:
             replaced = self._replace(registry, scopes, found.challenges, found.value)
         return replaced or found.value
+
+    def hide(self, body: bytes) -> bytes:
+        """An answer as it may be shown: there are servers that quote what they refuse."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            body = body.replace(secret, b"***")
+        return body
+
+    def _note(self, *secrets: str) -> None:
+        self._secrets |= {secret.encode() for secret in secrets if len(secret) >= _HIDDEN}
 
     def renew(
         self, registry: str, scopes: Scopes, challenges: Iterable[Challenge], rejected: str | None
@@ -138,9 +149,13 @@ class Authorizer:
         self, registry: str, scopes: Scopes, challenges: tuple[Challenge, ...]
     ) -> Header | None:
         credentials = self._keychain.resolve(registry)
+        if credentials is not None:
+            pair = basic(credentials).partition(" ")[2]
+            self._note(credentials.password.reveal(), credentials.identity_token.reveal(), pair)
         for challenge in challenges:
             if challenge.scheme == "bearer":
                 token, expires = self._token(registry, scopes, challenge, credentials)
+                self._note(token)
                 return Header(f"Bearer {token}", challenges, expires)
             if credentials is not None and credentials.username:
                 return Header(basic(credentials), challenges, credentials.expires)

@@ -9,6 +9,7 @@ import msgspec
 
 from shipit.errors import PreconditionError, RemoteError
 from shipit.model import codec
+from shipit.registry import aws, google
 from shipit.registry.connections import Response, UnreachableError
 
 # Answers after which the same request may succeed (RFC 9110; 429 from every public registry).
@@ -52,11 +53,8 @@ def read_body(response: Response) -> bytes:
         response.close()
 
 
-def answered(
-    response: Response, request: str, registry: str, body: bytes | None = None
-) -> RemoteError:
-    """An answer that is an error; its body is read from it, unless it was read already."""
-    body = read_body(response) if body is None else body
+def answered(response: Response, request: str, registry: str, body: bytes) -> RemoteError:
+    """An answer that is an error, with its body as it may be shown."""
     reasons = _reasons(body)
     status = response.status
     codes = {c.code for c in _causes(body)}
@@ -82,9 +80,11 @@ def retry_after(value: str) -> float:
         return 0.0
 
 
-def refused(response: Response, request: str, registry: str, keychain: str) -> PreconditionError:
+def refused(
+    response: Response, request: str, registry: str, body: bytes, keychain: str
+) -> PreconditionError:
     """401 or 403. `keychain` says where the credentials were from, or why there were none."""
-    said = "; ".join(_reasons(read_body(response))) or (response.reason or "")
+    said = "; ".join(_reasons(body)) or (response.reason or "")
     return refusal(registry, f"{request}: {response.status} {said}", keychain)
 
 
@@ -92,8 +92,17 @@ def refusal(registry: str, said: str, keychain: str) -> PreconditionError:
     return PreconditionError(
         f"the registry {registry} refuses the credentials",
         "\n".join(p for p in (said, keychain) if p),
-        f"docker login {registry}",
+        _way_in(registry),
     )
+
+
+def _way_in(registry: str) -> str:
+    """What gives a person credentials for it."""
+    if aws.parse(registry) is not None:
+        return "look at whose credentials AWS sees: `aws sts get-caller-identity`"
+    if google.parse(registry) is not None:
+        return "gcloud auth application-default login"
+    return f"docker login {registry}"
 
 
 def unreachable(error: Exception, request: str, registry: str) -> RemoteError:

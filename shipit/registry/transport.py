@@ -52,7 +52,7 @@ class Call(msgspec.Struct, frozen=True):
     @property
     def is_home(self) -> bool:
         """Whether it goes to the registry itself, and so may carry its credentials."""
-        return urlsplit(self.url).netloc == urlsplit(address.base_url(self.registry)).netloc
+        return _may_follow(address.base_url(self.registry), self.url)
 
 
 class Transport:
@@ -75,10 +75,11 @@ class Transport:
         response = self._authorized(call)
         if response.status in call.expect:
             return response
+        body = self._auth.hide(failures.read_body(response))
         if response.status in (401, 403):
             source = self._auth.source(call.registry)
-            raise failures.refused(response, call.title, call.registry, source)
-        raise failures.answered(response, call.title, call.registry)
+            raise failures.refused(response, call.title, call.registry, body, source)
+        raise failures.answered(response, call.title, call.registry, body)
 
     def _authorized(self, call: Call) -> Response:
         if not call.is_home:
@@ -110,7 +111,7 @@ class Transport:
                 break
             failures.read_body(response)
             moved = urljoin(url, location)
-            if urlsplit(moved).netloc != urlsplit(url).netloc:
+            if not _may_follow(url, moved):
                 headers.pop("Authorization", None)  # object storage is not told our credentials
             url = moved
         return response
@@ -139,7 +140,8 @@ class Transport:
             return response, parts.scheme
         said = failures.read_body(response)
         if _PLAIN_TO_TLS not in said:
-            raise failures.answered(response, call.title, call.registry, said)
+            body = self._auth.hide(said)
+            raise failures.answered(response, call.title, call.registry, body)
         return self._ask(call, parts._replace(scheme="https").geturl(), headers), "https"
 
     def _ask(self, call: Call, url: str, headers: dict[str, str]) -> Response:
@@ -157,8 +159,16 @@ class Transport:
         call = Call(method, host, url, headers=headers, body=body)
         response = self._once(call, None)
         if response.status != 200:
-            raise failures.answered(response, call.title, host)
+            body = self._auth.hide(failures.read_body(response))
+            raise failures.answered(response, call.title, host, body)
         return read(response, 1024 * 1024, call.title, host)
+
+
+def _may_follow(home: str, url: str) -> bool:
+    """Whether credentials for one address may go to the other: the same host, and not in the clear
+    where they were not before."""
+    before, after = urlsplit(home), urlsplit(url)
+    return before.netloc == after.netloc and (before.scheme, after.scheme) != ("https", "http")
 
 
 def read(response: Response, limit: int, title: str, registry: str) -> bytes:

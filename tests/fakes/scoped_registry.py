@@ -39,6 +39,7 @@ class ScopedRegistry(FakeRegistry):
         self.lifetime = lifetime
         self.asked_for: list[tuple[str, ...]] = []
         self.answers: list[dict[str, Any]] = []  # instead of a token, the next times
+        self.given: list[str] = []  # every token there was
         self.refused = 0  # requests that came with a token that was not good enough
         self._scopes: dict[str, tuple[set[str], float]] = {}
 
@@ -81,6 +82,7 @@ class ScopedRegistry(FakeRegistry):
 
     def _new(self, scopes: tuple[str, ...]) -> dict[str, Any]:
         token = secrets.token_hex(8)
+        self.given.append(token)
         lasts = 3600.0 if self.lifetime is None else self.lifetime
         self._scopes[token] = (_each(scopes), time.monotonic() + lasts)
         told = {} if self.lifetime is None else {"expires_in": self.lifetime}

@@ -10,6 +10,7 @@ from shipit.registry import address, failures, retry
 from shipit.registry.auth import Challenge, parse_challenges
 from shipit.registry.credentials import Credentials, Secret
 from shipit.registry.manifests import Manifest
+from shipit.registry.transport import Call
 
 
 def test_a_secret_shows_only_when_asked() -> None:
@@ -135,3 +136,29 @@ def test_retry_after_is_seconds_or_a_date() -> None:
 def test_what_is_not_a_manifest(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         Manifest("", content)
+
+
+@pytest.mark.parametrize(
+    ("target", "home"),
+    [
+        ("/v2/", True),
+        ("https://r.example.com/v2/web/blobs/uploads/1", True),
+        ("http://r.example.com/v2/web/blobs/uploads/1", False),
+        ("https://storage.example.com/1", False),
+        ("https://r.example.com:8443/1", False),
+    ],
+)
+def test_credentials_stay_with_their_registry_and_out_of_the_clear(target: str, home: bool) -> None:
+    assert Call("PUT", "r.example.com", target).is_home is home
+
+
+@pytest.mark.parametrize(
+    ("registry", "way_in"),
+    [
+        ("ghcr.io", "docker login ghcr.io"),
+        ("111122223333.dkr.ecr.eu-west-1.amazonaws.com", "aws sts get-caller-identity"),
+        ("europe-docker.pkg.dev", "gcloud auth application-default login"),
+    ],
+)
+def test_refused_credentials_come_with_the_way_to_others(registry: str, way_in: str) -> None:
+    assert way_in in failures.refusal(registry, "401", "").next_step
