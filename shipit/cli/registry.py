@@ -58,8 +58,9 @@ def create(session: Session, *, keys: Sequence[str], expire_untagged: int, yes: 
     planned = repositories.plan(session.project, keys=keys, expire_untagged=expire_untagged)
     if not session.as_json:
         _draw(planned.changes)
-    if planned.pending and not yes:
-        _ask(len(planned.pending))
+    if planned.pending and not yes and not _agreed(len(planned.pending)):
+        session.say("nothing was made")
+        return
     made = []
     for change in repositories.create(planned):
         made.append(change.repository)
@@ -68,8 +69,8 @@ def create(session: Session, *, keys: Sequence[str], expire_untagged: int, yes: 
     session.show(said, lambda: None if made else click.echo("nothing to make"))
 
 
-def _ask(count: int) -> None:
-    """Raises UsageError where nobody can answer, click.Abort for a no."""
+def _agreed(count: int) -> bool:
+    """Raises UsageError where nobody can answer."""
     if not sys.stdin.isatty():
         raise UsageError(
             f"{'a repository' if count == 1 else f'{count} repositories'} would be made, and "
@@ -77,7 +78,7 @@ def _ask(count: int) -> None:
             "standard input is not a terminal",
             "run it again with --yes",
         )
-    click.confirm(f"make {'it' if count == 1 else 'them'}?", abort=True, err=True)
+    return click.confirm(f"make {'it' if count == 1 else 'them'}?", err=True)
 
 
 def _draw(changes: "Sequence[Change]") -> None:

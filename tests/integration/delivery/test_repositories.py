@@ -1,6 +1,8 @@
 """The repositories that a pipeline needs: listed, made, and asked for before a build."""
 
 import json
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from shipit.errors import PreconditionError
 from shipit.model.deployment import Finding
 from tests.fakes.artifact_registry import HOST as GOOGLE
 from tests.fakes.artifact_registry import FakeGoogle
-from tests.fakes.command import Shipit
+from tests.fakes.command import COMMAND, Shipit
 from tests.fakes.ecr import HOST, FakeEcr
 
 PIPELINE = f"""\
@@ -148,6 +150,30 @@ def test_nothing_is_made_where_nobody_can_be_asked(ecr: FakeEcr, shipit: Shipit)
     assert "5 repositories would be made, and nobody can be asked" in ran.err
     assert "--yes" in ran.err
     assert ecr.repositories == {}
+
+
+@pytest.mark.parametrize(("answer", "made"), [("n", 0), ("", 0), ("y", 4)])
+def test_a_person_is_asked(ecr: FakeEcr, shipit: Shipit, answer: str, made: int) -> None:
+    """At a terminal, whose other end types."""
+    ours, theirs = os.openpty()
+    os.write(ours, f"{answer}\n".encode())
+    with os.fdopen(theirs) as terminal:
+        done = subprocess.run(
+            [COMMAND, "registry", "create"],
+            cwd=shipit.folder,
+            env=shipit.environment(),
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    os.close(ours)
+
+    assert done.returncode == 0, done.stderr
+    assert "make them? [y/N]" in done.stderr
+    assert ("nothing was made" in done.stderr) is (made == 0)
+    assert len(ecr.repositories) == made
 
 
 def test_a_key_that_would_encrypt_nothing_is_refused(ecr: FakeEcr, shipit: Shipit) -> None:
