@@ -9,6 +9,7 @@ from shipit.targets.interface import Target
 
 _KINDS = {
     "docker": "shipit.targets.docker.target:DockerEngine",
+    "ecs": "shipit.targets.ecs.target:EcsCluster",
 }
 
 

@@ -1,0 +1,182 @@
+"""ECS as a target: each verb as a runbook over the parts beside this file."""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+import msgspec
+
+from shipit.errors import PreconditionError, RemoteError
+from shipit.model.deployment import Action, Desired, Finding, Observed, Plan, Rollout
+from shipit.model.pipeline import EcsTarget
+from shipit.model.progress import Outcome, Progress
+from shipit.targets.ecs import apply as applying
+from shipit.targets.ecs import check, network, preflight
+from shipit.targets.ecs import observe as observing
+from shipit.targets.ecs import plan as planning
+from shipit.targets.ecs.cloud import Cloud
+from shipit.targets.ecs.follow import Watch, Watched, bake_of
+from shipit.targets.ecs.handle import Handle
+from shipit.targets.ecs.render import Network, Setting, render
+from shipit.targets.ecs.survey import Live, Survey
+
+_FRESH = 15.0  # seconds in which what was observed still proves what did not change
+
+
+class EcsCluster:
+    """One environment in one ECS cluster.
+
+    AWS is asked at the first use; every method raises PreconditionError when that cannot be.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: EcsTarget,
+        environment: str,
+        app: str,
+        root: str,  # noqa: ARG002 - every kind of target is made alike
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.name = name
+        self._settings, self._app, self._environment = settings, app, environment
+        self._clock, self._pause = clock, pause
+        self._cloud = Cloud(settings.region, settings.profile, clock=clock, pause=pause)
+        self._seen: tuple[Live, ...] = ()
+        self._seen_at = float("-inf")
+
+    def check(self, desired: Desired | None) -> Iterator[Finding]:
+        reached = check.reach(self._cloud, self._survey.cluster)
+        yield reached
+        if reached.level == "error":
+            return
+        there = network.find(self._cloud, self._settings)
+        setting = self._setting(there)
+        wanted = render(desired, setting) if desired else {}
+        yield from check.everything(
+            check.Look(self._cloud, self._survey.cluster, setting, desired, wanted)
+        )
+        if desired:
+            self.plan(desired, self.observe())
+            yield Finding("ok", "plan", "it can be deployed here")
+
+    def observe(self) -> Observed:
+        try:
+            there = network.find(self._cloud, self._settings)
+            found = self._survey.described(self._survey.listed())
+            self._seen = tuple(self._survey.whole(found.values()))
+        except RemoteError as error:
+            raise PreconditionError(error.what, error.why, error.next_step) from error
+        self._seen_at = self._clock()
+        return observing.observed(self._seen, there)
+
+    def plan(self, desired: Desired, observed: Observed) -> Plan:
+        return planning.plan(self.name, desired, observed, self._setting_of(observed))
+
+    def preflight(self, plan: Plan) -> None:
+        if plan.changed:
+            preflight.refuse_alarms(self._cloud, plan.desired)
+
+    def apply(self, plan: Plan) -> Rollout:
+        there = network.find(self._cloud, self._settings)
+        if not plan.changed:
+            if not self._fresh():
+                self.observe()
+            return Rollout(plan, self._clock(), handle=Handle.of(self._seen).written())
+        lives = self._refreshed(plan)
+        if observing.fingerprint(lives, there) != plan.fingerprint:
+            raise PreconditionError(
+                f"{self._prefix} has changed since it was planned",
+                "services were made, updated or removed in the meantime",
+                "plan again",
+            )
+        observed = observing.observed(lives, there)
+        wanted = render(plan.desired, self._setting(there))
+        moves = planning.decide(plan.desired, wanted, observed)
+        named = {c.service: c.action for c in plan.changes}
+        done = applying.apply(
+            applying.Work(
+                survey=self._survey,
+                desired=plan.desired,
+                wanted=wanted,
+                moves={g: m for g, m in moves.items() if g in named},
+                lives={live.group: live for live in lives},
+                removed=tuple(n for n, a in named.items() if a is Action.REMOVE),
+            )
+        )
+        handle = Handle.of(lives).after(done)
+        return Rollout(plan, self._clock(), handle=handle.written())
+
+    def follow(self, rollout: Rollout) -> Iterator[Progress | Outcome]:
+        yield from Watch(
+            rollout,
+            self._survey,
+            self._watched(rollout),
+            clock=self._clock,
+            pause=self._pause,
+            fresh=self._seen if not rollout.plan.changed and self._fresh() else (),
+        ).follow()
+
+    def _fresh(self) -> bool:
+        return self._clock() - self._seen_at < _FRESH
+
+    def _watched(self, rollout: Rollout) -> list[Watched]:
+        handle = Handle.read(rollout.handle)
+        desired = rollout.plan.desired
+        there = network.find(self._cloud, self._settings)
+        return [
+            Watched(
+                want=want,
+                deployment=handle.deployments.get(group, ""),
+                asked_at=handle.times.get(group),
+                refused=handle.refused.get(group, ""),
+                identities={n: desired.images[n].identities() for n in want.group.members},
+                digests={n: desired.images[n].digest for n in want.group.members},
+                bake=bake_of(desired.project["services"][group].get("deploy") or {}),
+            )
+            for group, want in render(desired, self._setting(there)).items()
+        ]
+
+    def _refreshed(self, plan: Plan) -> list[Live]:
+        """The services again, and what was read with them before where they are still the same."""
+        named = {f"{self._prefix}-{c.service}".replace(".", "-") for c in plan.changes}
+        before = {live.name: live for live in self._seen}
+        found = self._survey.described(named | before.keys())
+        if found.keys() - before.keys() or any(
+            live.service["taskDefinition"] != before[name].service["taskDefinition"]
+            for name, live in found.items()
+        ):
+            return self._survey.whole(found.values())
+        return [
+            msgspec.structs.replace(
+                live,
+                definition=before[name].definition,
+                definition_tags=before[name].definition_tags,
+                tasks=before[name].tasks,
+                scaled=before[name].scaled,
+            )
+            for name, live in found.items()
+        ]
+
+    @cached_property
+    def _prefix(self) -> str:
+        return self._settings.prefix or f"{self._app}-{self._environment}"
+
+    @cached_property
+    def _survey(self) -> Survey:
+        cluster = self._settings.cluster or "default"
+        return Survey(self._cloud, cluster, self._prefix, self._app, self._environment)
+
+    def _setting_of(self, observed: Observed) -> Setting:
+        return self._setting(observing.network_of(observed))
+
+    def _setting(self, there: Network) -> Setting:
+        return Setting(
+            target=self._settings,
+            prefix=self._prefix,
+            log_group=self._settings.log_group or f"/ecs/{self._app}-{self._environment}",
+            region=self._cloud.region,
+            network=there,
+        )
