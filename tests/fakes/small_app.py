@@ -163,10 +163,11 @@ class SmallApp:
         label = f"label=com.docker.compose.project={self.project}"
         for network in docker("network", "ls", "-q", "--filter", label).split():
             docker("network", "rm", network)
-        listed = docker("image", "ls", "--digests", "--format", "{{.ID}} {{.Repository}}")
-        own = {line.split()[0] for line in listed.splitlines() if f"/{self.app}/" in line}
-        if own:
-            docker("rmi", "-f", *own)
+        listed = docker("image", "ls", "--digests", "--format", "{{.Repository}} {{.Digest}}")
+        own = {tuple(line.split()) for line in listed.splitlines() if f"/{self.app}/" in line}
+        # By name: another project's image of the same bytes has the same id.
+        for repository, digest in own:
+            docker("rmi", f"{repository}@{digest}")
 
     def _write(self, name: str, content: str) -> None:
         (self.root / name).write_text(content)

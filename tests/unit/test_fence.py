@@ -110,7 +110,7 @@ def pytest_over(tests: str, folder: Path, *, path: str = "") -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     return done.stdout + done.stderr

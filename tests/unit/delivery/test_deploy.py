@@ -165,8 +165,8 @@ def test_a_digest_or_a_commit_names_a_release(project: FakeProject) -> None:
 
 def test_an_unknown_environment_has_a_neighbour(project: FakeProject) -> None:
     _, error = fails(deploy(project, Request("qaa")), UnknownNameError)
-    assert error.what == "no environment is called 'qaa'"
-    assert error.next_step == "did you mean qa?"
+    assert error.what == "no environment is called 'qaa'; did you mean qa?"
+    assert error.next_step == "there is: dev, qa"
 
 
 def test_held_until_it_succeeded_upstream(project: FakeProject) -> None:
