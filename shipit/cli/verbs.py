@@ -11,6 +11,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "build": "Build the images once, push them, record the release.",
         "deploy": "Put a release into an environment, through its gates.",
         "promote": "Take what runs upstream into the next environment.",
+        "copy": "Copy an image, with all that vouches for it, to another registry.",
         "pipeline": "Build, then environment after environment until a gate holds.",
         "plan": "Show what a deployment would change.",
         "rollback": "Go back to a release that ran before, and hold.",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from shipit.delivery import foundations, planning, stages
 from shipit.delivery.desired import desire
+from shipit.delivery.keeping import keep
 from shipit.delivery.lease import clear_the_way, refuse_if_leased
 from shipit.delivery.project import Project
 from shipit.delivery.request import Request, Result, Step
@@ -251,6 +252,7 @@ def _carry_out(
             environment=work.environment.name, token=work.lease.token, proven=proven
         )
     )
+    yield from keep(work)
     yield work.say(Stage.RECORD, Mark.DONE, f"{work.release.id} runs in {work.environment.name}")
     return proven
 

@@ -45,6 +45,16 @@ def exercised(desired: Desired) -> tuple[str, ...]:
     return tuple(n for n in desired.services if application.replicas(defined[n]))
 
 
+def built_at(release: Release, service: str, registries: Registries) -> Image:
+    """A service's image where the build left it. The embedded registry's address is this machine's
+    own matter: it is where it answers now."""
+    found = release.images[service]
+    if found.origin == BUILT and not release.registry and registries.embedded:
+        path = Reference.parse(found.image.repository).path
+        return found.image.at(f"{registries.home.partition('/')[0]}/{path}")
+    return found.image
+
+
 def _served(
     release: Release,
     found: ReleaseImage,
@@ -57,7 +67,4 @@ def _served(
     if environment.registry:
         name = service if found.origin == BUILT else image.repository.rpartition("/")[2]
         return image.at(f"{environment.registry}/{name}")
-    if found.origin == BUILT and not release.registry and registries.embedded:
-        path = Reference.parse(image.repository).path
-        return image.at(f"{registries.home.partition('/')[0]}/{path}")
-    return image
+    return built_at(release, service, registries)

@@ -1,8 +1,11 @@
 """The stages of a deployment, each a few lines: what it does to the world and what it records."""
 
 from collections.abc import Generator, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
-from shipit.delivery.desired import exercised
+from shipit.delivery.copying import followed, in_words
+from shipit.delivery.desired import built_at, exercised
 from shipit.delivery.probes import answer
 from shipit.delivery.request import Step
 from shipit.delivery.work import (
@@ -27,19 +30,35 @@ from shipit.model.progress import (
 )
 from shipit.targets.interface import Removes, RunsTasks
 
+if TYPE_CHECKING:
+    from shipit.registry.copying import Copied
+    from shipit.registry.transfers import Report
+
 Proof = Generator[Step, None, dict[str, Digest]]
 
 
 def copy(work: Work) -> Iterator[Step]:
-    """Images come to the environment's own registry, by digest, whole; a no-op when they are."""
+    """Images come to the environment's own registry, by digest, whole, with what vouches for them;
+    a no-op when they are there. Each blob is asked for: what is deployed next is proven by it."""
     for service, image in sorted(work.desired.images.items()):
-        source = work.release.images[service].image
+        source = built_at(work.release, service, work.registries)
         if source.repository == image.repository or not work.environment.registry:
             continue
         yield work.say(Stage.COPY, Mark.RUNNING, f"to {image.repository}", subject=service)
-        work.registries.client.copy(source, image.repository)
-        yield work.say(Stage.COPY, Mark.DONE, image.digest.short, subject=service)
+        copied = yield from followed(
+            partial(_copied, work, source, image.repository), partial(_copying, work, service)
+        )
+        mark = Mark.DONE if copied.changed else Mark.SKIPPED
+        yield work.say(Stage.COPY, mark, in_words(copied), subject=service)
     work.finish(Stage.COPY)
+
+
+def _copied(work: Work, source: Image, repository: str, report: "Report") -> "Copied":
+    return work.registries.client.copy(source, repository, whole=True, on_progress=report)
+
+
+def _copying(work: Work, service: str, mark: Mark, layer: str, message: str) -> Progress:
+    return work.say(Stage.COPY, mark, message, subject=f"{service} {layer}".strip())
 
 
 def require_images(work: Work) -> None:

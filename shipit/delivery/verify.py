@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from shipit.delivery import probes
+from shipit.delivery import keeping, probes
 from shipit.delivery.desired import desire, exercised
 from shipit.delivery.project import Project, Registries
 from shipit.errors import UsageError
@@ -43,6 +43,7 @@ def verify(project: Project, environment: str) -> Verified:
         proofs = (
             *_running(project, wanted, desired),
             *_whole(desired, registries),
+            *_kept(project, wanted, registries),
             *_answering(wanted),
         )
     troubles = [f"{p.subject}: {p.trouble}" for p in proofs if p.trouble]
@@ -83,6 +84,18 @@ def _whole(desired: Desired, registries: Registries) -> Iterator[Proof]:
     for service, image in sorted(desired.images.items()):
         missing = registries.client.verify(image)
         yield Proof(service, f"whole in {image.repository}", "; ".join(missing[:3]))
+
+
+def _kept(project: Project, environment: Environment, registries: Registries) -> Iterator[Proof]:
+    """Nothing that runs, or ran before, is without a tag that clean-up goes by."""
+    from shipit.registry.retention import unkept
+
+    tags = keeping.tags(project, environment, registries)
+    troubles = unkept(registries.client, tags)
+    for image, trouble in troubles:
+        yield Proof(image.repository, "kept from clean-up", trouble)
+    if tags and not troubles:
+        yield Proof("retention", "what runs, and what ran before, is kept")
 
 
 def _answering(environment: Environment) -> Iterator[Proof]:

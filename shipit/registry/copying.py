@@ -172,6 +172,8 @@ class _Copy:
         """The largest first: the last one to begin should not be the last to end."""
         wanted = {b.digest: b for m in manifests for b in m.blobs}
         blobs = sorted(wanted.values(), key=lambda b: -b.size)
+        for blob in blobs:
+            self._report(Transfer(blob.digest, State.WAITING, 0, blob.size))
         with ThreadPoolExecutor(AT_ONCE) as threads:
             under_way = [threads.submit(self._courier.bring, blob) for blob in blobs]
             try:

@@ -17,6 +17,7 @@ from shipit.registry.transport import Transport
 
 
 class State(StrEnum):
+    WAITING = "waiting"
     PRESENT = "present"
     MOUNTED = "mounted"
     SENDING = "sending"

@@ -31,6 +31,9 @@ from shipit.model.progress import Progress
 from shipit.model.release import RESOLVED, Release, ReleaseImage, ReleaseSummary, Source, summarize
 from shipit.model.state import EnvironmentState
 from shipit.registry.client import Client
+from shipit.registry.copying import Copied
+from shipit.registry.manifests import Descriptor
+from shipit.registry.transfers import Report
 from shipit.targets.interface import Target
 from tests.fakes.target import FakeTarget
 
@@ -47,20 +50,32 @@ class Repositories:
         self.missing: dict[str, list[str]] = {}
         self.errors: dict[str, Exception] = {}
         self.copied: list[tuple[str, str]] = []
+        self.tags: dict[str, Digest] = {}
 
     def verify(self, image: Image) -> list[str]:
         self._called("verify")
         return self.missing.get(image.reference, [])
 
-    def copy(self, image: Image, repository: str) -> Image:
+    def copy(self, image: Image, repository: str, *, whole: bool, on_progress: Report) -> Copied:
         self._called("copy")
         self.copied.append((image.reference, repository))
-        return image.at(repository)
+        return Copied(image.at(repository), manifests=1)
 
-    def head_manifest(self, repository: str, reference: object) -> object:
-        """A thing that is there; None for one that is missing."""
+    def head_manifest(self, repository: str, reference: Digest | str) -> Descriptor | None:
+        """A digest is there, unless it is missing; a tag when it was written."""
         self._called("head_manifest")
-        return None if f"{repository}@{reference}" in self.missing else reference
+        if isinstance(reference, str):
+            found = self.tags.get(f"{repository}:{reference}")
+        else:
+            found = None if f"{repository}@{reference}" in self.missing else reference
+        return Descriptor("", found, 0) if found else None
+
+    def tag(self, image: Image, tag: str, *, move: bool = False) -> bool:
+        self._called("tag")
+        named = f"{image.repository}:{tag}"
+        changed = self.tags.get(named) != image.digest
+        self.tags[named] = image.digest
+        return changed
 
     def _called(self, method: str) -> None:
         if method in self.errors:

@@ -53,6 +53,7 @@ def test_all_is_well(deployed: FakeProject) -> None:
     assert [(p.subject, p.what) for p in said.proofs] == [
         ("web", f"runs {digest.short}"),
         ("web", f"whole in {HOME}/web"),
+        ("retention", "what runs, and what ran before, is kept"),
     ]
     current = deployed.state().current
     assert current is not None
