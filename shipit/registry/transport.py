@@ -139,7 +139,7 @@ class Transport:
         if response.headers.get("Content-Type", "").startswith("application/json"):
             return response, parts.scheme
         said = failures.read_body(response)
-        if _PLAIN_TO_TLS not in said:
+        if call.method != "HEAD" and _PLAIN_TO_TLS not in said:
             body = self._auth.hide(said)
             raise failures.answered(response, call.title, call.registry, body)
         return self._ask(call, parts._replace(scheme="https").geturl(), headers), "https"
