@@ -28,8 +28,7 @@ def _aim(state: State, environment: str, to: str) -> ReleaseSummary:
     env = state.environment(environment)
     if to:
         release = choose.by_name(state, to)
-        ran = {str(d.release) for d in (env.current, env.previous) if d} | set(env.proven)
-        if str(release.digest) not in ran:
+        if str(release.digest) not in _ran(env):
             raise UsageError(
                 f"{release.id} never ran in {environment}",
                 "a rollback goes back to what was proven there",
@@ -43,6 +42,13 @@ def _aim(state: State, environment: str, to: str) -> ReleaseSummary:
             next_step="name a release with --to",
         )
     return before
+
+
+def _ran(env: EnvironmentState) -> set[str]:
+    """What was ever proven here, as far as the state goes back: also what was left on purpose,
+    which a person may name again."""
+    known = {str(d.release) for d in (env.current, env.previous) if d} | set(env.proven)
+    return known | {str(r.release) for r in env.recent if r.outcome == "succeeded"}
 
 
 def _before(state: State, env: EnvironmentState) -> ReleaseSummary | None:

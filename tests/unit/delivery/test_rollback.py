@@ -78,6 +78,13 @@ def test_back_and_back_again(three: FakeProject) -> None:
     assert error.what == "nothing ran in dev before what runs now"
 
 
+def test_to_one_that_was_left_twice(three: FakeProject) -> None:
+    run(rollback(three, "dev"))
+    run(rollback(three, "dev"))
+    result = run(rollback(three, "dev", to="c"))
+    assert result.release_id == "c"
+
+
 def test_to_one_that_never_ran_here(three: FakeProject) -> None:
     three.release("d")
     number = three.ledger.read().number
