@@ -34,8 +34,8 @@ def log_configuration(
     return {"logDriver": driver, **({"options": options} if options else {})}
 
 
-def stream(configuration: Json | None, container: str, task_id: str) -> tuple[str, str, str] | None:
-    """Region, group and stream of a container's log; None when it is not in CloudWatch Logs.
+def stream(configuration: Json | None, container: str, task_id: str) -> tuple[str, str] | None:
+    """Group and stream of a container's log; None when it is not in CloudWatch Logs.
 
     docs.aws.amazon.com/AmazonECS, "Send Amazon ECS logs to CloudWatch": prefix/container/task.
     """
@@ -44,8 +44,4 @@ def stream(configuration: Json | None, container: str, task_id: str) -> tuple[st
     options = configuration.get("options") or {}
     if PREFIX not in options or GROUP not in options:
         return None
-    return (
-        options.get(REGION, ""),
-        options[GROUP],
-        f"{options[PREFIX]}/{container}/{task_id}",
-    )
+    return options[GROUP], f"{options[PREFIX]}/{container}/{task_id}"

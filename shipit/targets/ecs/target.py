@@ -1,24 +1,37 @@
 """ECS as a target: each verb as a runbook over the parts beside this file."""
 
+import secrets
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 
 import msgspec
 
-from shipit.errors import PreconditionError, RemoteError
-from shipit.model.deployment import Action, Desired, Finding, Observed, Plan, Rollout
+from shipit.errors import PreconditionError, RemoteError, UnknownNameError, did_you_mean
+from shipit.model.deployment import (
+    Action,
+    Desired,
+    Finding,
+    Observed,
+    ObservedService,
+    Plan,
+    Rollout,
+)
 from shipit.model.pipeline import EcsTarget
-from shipit.model.progress import Outcome, Progress
+from shipit.model.progress import Failed, Outcome, Progress
 from shipit.targets.ecs import apply as applying
-from shipit.targets.ecs import check, network, preflight
+from shipit.targets.ecs import check, lifecycle, listing, network, preflight, session
 from shipit.targets.ecs import observe as observing
 from shipit.targets.ecs import plan as planning
 from shipit.targets.ecs.cloud import Cloud
 from shipit.targets.ecs.follow import Watch, Watched, bake_of
 from shipit.targets.ecs.handle import Handle
+from shipit.targets.ecs.log_reader import Reader, lines, sources
 from shipit.targets.ecs.render import Network, Setting, render
 from shipit.targets.ecs.survey import Live, Survey
+from shipit.targets.ecs.tasks import Place, Run
 
 _FRESH = 15.0  # seconds in which what was observed still proves what did not change
 
@@ -26,6 +39,7 @@ _FRESH = 15.0  # seconds in which what was observed still proves what did not ch
 class EcsCluster:
     """One environment in one ECS cluster.
 
+    Implements Target, Preflights, RunsTasks, RunsCommands, Logs, Exec, Lists, Scales and Removes.
     AWS is asked at the first use; every method raises PreconditionError when that cannot be.
     """
 
@@ -118,6 +132,91 @@ class EcsCluster:
             pause=self._pause,
             fresh=self._seen if not rollout.plan.changed and self._fresh() else (),
         ).follow()
+
+    def run_task(self, desired: Desired, service: str, key: str) -> Iterator[Progress | Outcome]:
+        yield from Run(self._place(), desired, service, key).run()
+
+    def run(self, desired: Desired, service: str, command: Sequence[str], *, tty: bool) -> int:  # noqa: ARG002 - ECS attaches no terminal to a task that it runs
+        run = Run(self._place(), desired, service, secrets.token_hex(8), command)
+        for step in run.run():
+            if isinstance(step, Progress):
+                sys.stdout.writelines(f"{line}\n" for line in step.logs)
+                sys.stdout.flush()
+            elif isinstance(step, Failed) and run.exit_code == 1:
+                sys.stderr.writelines(f"{reason}\n" for reason in step.reasons)
+        return run.exit_code
+
+    def logs(
+        self, services: Sequence[str], *, follow: bool, tail: int | None, since: str | None
+    ) -> Iterator[tuple[str, str]]:
+        start = listing.moment(since, datetime.now(UTC)) if since else None
+        readers = [
+            Reader(self._cloud, source, start)
+            for live in self._whole(services)
+            for task in live.tasks
+            for source in sources(task, live.definition)
+            if not services or source.name.partition("/")[0] in services
+        ]
+        if not readers:
+            raise PreconditionError(
+                f"nothing of {self._prefix} writes to CloudWatch Logs",
+                "its containers have another log driver, or none runs",
+                "`shipit ps` shows what runs",
+            )
+        yield from lines(readers, follow=follow, tail=tail, pause=self._pause)
+
+    def exec(self, service: str, command: Sequence[str], *, tty: bool) -> int:  # noqa: ARG002 - ECS Exec is a terminal
+        return session.execute(self._survey, self._whole([service])[0], service, command)
+
+    def containers(self) -> Sequence[dict[str, str]]:
+        return [row for live in self._whole(()) for row in listing.rows(live)]
+
+    def stop(self, services: Sequence[str]) -> Sequence[ObservedService]:
+        stopped = lifecycle.stop(self._survey, self._whole(services))
+        self._settle(stopped, lambda live: not live.service.get("runningCount"))
+        return self._observed(services)
+
+    def start(self, services: Sequence[str]) -> Sequence[ObservedService]:
+        started = lifecycle.start(self._survey, self._whole(services))
+        self._settle(
+            started, lambda live: live.service["runningCount"] >= live.service["desiredCount"]
+        )
+        return self._observed(services)
+
+    def remove(self, *, volumes: bool) -> Sequence[str]:  # noqa: ARG002 - file systems are not a target's
+        lives = list(self._survey.described(self._survey.listed()).values())
+        return list(lifecycle.remove(self._survey, lives, clock=self._clock, pause=self._pause))
+
+    def _settle(self, names: Sequence[str], settled: Callable[[Live], bool]) -> None:
+        lifecycle.settle(self._survey, names, settled, clock=self._clock, pause=self._pause)
+
+    def _observed(self, services: Sequence[str]) -> tuple[ObservedService, ...]:
+        found = self.observe().services
+        return tuple(s for name, s in found.items() if not services or name in services)
+
+    def _whole(self, services: Sequence[str]) -> list[Live]:
+        """The ECS services in which these run; all when none is named. Raises UnknownNameError."""
+        self.observe()
+        found = {
+            str(container["name"]): live
+            for live in self._seen
+            if live.service.get("status") == "ACTIVE"
+            for container in live.definition.get("containerDefinitions") or ()
+        }
+        for name in services:
+            if name not in found:
+                raise UnknownNameError(
+                    f"there is no service {name}{did_you_mean(name, found)}",
+                    f"there are: {', '.join(sorted(found))}" if found else "nothing runs here yet",
+                )
+        chosen = {
+            live.name: live for name, live in found.items() if not services or name in services
+        }
+        return list(chosen.values())
+
+    def _place(self) -> Place:
+        there = network.find(self._cloud, self._settings)
+        return Place(self._survey, self._setting(there), self._clock, self._pause)
 
     def _fresh(self) -> bool:
         return self._clock() - self._seen_at < _FRESH

@@ -128,7 +128,7 @@ def _worst_first(containers: Iterable[Json]) -> list[Json]:
     return sorted(containers, key=lambda c: c.get("exitCode") in (0, None))
 
 
-def _tail(cloud: Cloud, _region: str, group: str, stream: str) -> tuple[str, ...]:
+def _tail(cloud: Cloud, group: str, stream: str) -> tuple[str, ...]:
     try:
         answer = cloud.call(
             "logs",
