@@ -4,6 +4,7 @@ import importlib.util
 import random
 import time
 from collections.abc import Callable
+from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -90,6 +91,7 @@ def _client(service: str, region: str, profile: str) -> Any:
             "pip install 'shipit[aws]'",
         )
     import boto3
+    import botocore.session
     from botocore.config import Config
 
     # Retries are this module's own: one policy, which knows what a rollout's deadline is worth.
@@ -100,10 +102,20 @@ def _client(service: str, region: str, profile: str) -> Any:
         user_agent_extra="shipit",
     )
     try:
-        session = boto3.session.Session(profile_name=profile or None, region_name=region or None)
+        core = botocore.session.Session(profile=profile or None)
+        core.register_component("data_loader", _models())
+        session = boto3.session.Session(botocore_session=core, region_name=region or None)
         return session.client(service, config=config)
     except Exception as error:  # profiles, regions, credential files
         raise _mapped(error, service, "") from error
+
+
+@cache
+def _models() -> Any:
+    """The descriptions of AWS's services, which take a while to read: once for all targets."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 def _patience(error: ShipitError) -> float:
