@@ -68,9 +68,6 @@ def refusals(
         yield from _deploy(f"{path}.deploy", definition.get("deploy") or {})
         yield from _launch(path, definition, fargate=fargate, own=own)
         yield from _values(path, definition, fargate=fargate)
-    for name, secret in (project.get("configs") or {}).items():
-        if not _empty(secret):
-            yield f"configs.{name}", "ECS has no configs", _WHY["configs"]
 
 
 def notes(project: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[str]:
@@ -109,8 +106,6 @@ def _deploy(path: str, deploy: Mapping[str, Any]) -> Iterator[Refusal]:
             if key not in ("cpus", "memory"):
                 where = f"{path}.resources.{kind}.{key}"
                 yield where, "ECS cannot honour this", "remove it here"
-    if (resources.get("limits") or {}).get("pids"):
-        yield f"{path}.resources.limits.pids", "ECS has no such limit", "use ulimits.nproc"
 
 
 def _launch(

@@ -153,7 +153,9 @@ def _size(group: Group, containers: list[Json], setting: Setting) -> tuple[Json,
     units, mib = sizes.fargate(cpu, memory, path)
     notes = []
     if (units, mib) != (cpu, memory):
-        asked = f"{cpu / sizes.SHARES:g} vCPU and {memory} MiB are" if cpu or memory else "none is"
+        asked = (
+            f"{cpu / sizes.SHARES:.3g} vCPU and {memory} MiB are" if cpu or memory else "none is"
+        )
         notes = [
             f"{path}: {units / sizes.SHARES:g} vCPU and {mib} MiB on Fargate; {asked} asked for"
         ]

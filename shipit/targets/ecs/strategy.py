@@ -22,7 +22,7 @@ def configuration(deploy: Mapping[str, Any], count: int, alarms: tuple[str, ...]
     action = update.get("failure_action") or "pause"
     least, most = _percents(update, count)
     if deploy.get("mode") == "global":
-        least, most = min(least, 99), 100  # a DAEMON has one task a machine
+        least, most = 0, 100  # a machine's one task goes before the new one comes
     back = action == "rollback"
     made: Json = {
         "deploymentCircuitBreaker": {"enable": action != "continue", "rollback": back},
