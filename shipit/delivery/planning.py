@@ -89,16 +89,17 @@ def make_plans(
 def refuse_unhonoured(environment: Environment) -> None:
     """Nothing in a user's file is silently ignored."""
     at = f"environments.{environment.name}"
+    kind = next(iter(environment.targets.values())).kind
     if environment.strategy.canary is not None:
         raise ConfigurationError(
-            "the docker target cannot shift traffic in steps",
+            f"the {kind} target cannot shift traffic in steps",
             file="shipit.yaml",
             path=f"{at}.strategy.canary",
             next_step="take the key away, or use a target that can",
         )
     if environment.source is not None:
         raise ConfigurationError(
-            "the docker target runs compose.yaml and has no other source",
+            f"the {kind} target runs compose.yaml and has no other source",
             file="shipit.yaml",
             path=f"{at}.source",
         )
