@@ -21,5 +21,7 @@ def command(session: Session, *, force: bool) -> None:
     click.echo(release.id)
     for service, digest in sorted(release.images.items()):
         session.say(f"  {service}  {digest.short}")
+    if release.source.dirty:
+        session.say("dirty: it holds changes that are not committed, so no commit names it")
     first = session.project.pipeline.first.name
     session.say(f"next: `shipit deploy --env {first}`")

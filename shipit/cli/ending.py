@@ -55,8 +55,16 @@ def misused(error: click.ClickException, *, as_json: bool) -> int:
         Outlet(sys.stderr).write(error.format_message())
         return error.exit_code
     ctx = getattr(error, "ctx", None)
-    hint = f"`{ctx.command_path} --help` shows how it is used" if ctx else ""
+    hint = _usage(error, ctx) if ctx else ""
     return _say(UsageError(error.format_message(), next_step=hint), as_json=as_json)
+
+
+def _usage(error: click.ClickException, ctx: click.Context) -> str:
+    """`deploy dev` is what fingers write that have just written `promote qa`."""
+    options = {p.name for p in ctx.command.params if isinstance(p, click.Option)}
+    if "environment" in options and "unexpected extra argument" in error.format_message():
+        return f"an environment is named with --env: `{ctx.command_path} --env ENV`"
+    return f"`{ctx.command_path} --help` shows how it is used"
 
 
 def report(error: BaseException, said: Mapping[str, Any]) -> int:

@@ -22,7 +22,8 @@ class Template(msgspec.Struct, frozen=True):
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """What `init` has done. `compose` is the file it found, "" for none; `wrote` are paths."""
+    """What `init` has done. `compose` is the file it found, "" for none; `wrote` are paths; `above`
+    is the shipit.yaml of a folder above, which counted here until now, "" for none."""
 
     app: str
     pipeline: str
@@ -30,6 +31,7 @@ class Begun(msgspec.Struct, frozen=True):
     wrote: tuple[str, ...]
     compose: str
     next: tuple[str, ...]
+    above: str = ""
 
 
 @verb("init")
@@ -86,6 +88,7 @@ def begin(folder: Path, *, pipeline: str, app: str, force: bool) -> Begun:
         wrote=tuple(w for w in wrote if w),
         compose=compose,
         next=tuple(_next_steps(folder, environments, compose)),
+        above=next((str(p / FILE_NAME) for p in folder.parents if (p / FILE_NAME).exists()), ""),
     )
 
 
@@ -147,6 +150,8 @@ def _next_steps(folder: Path, environments: tuple[str, ...], compose: str) -> It
     if overlays:
         yield f"give each environment its own ports, in compose.{overlays[0]}.yaml and so on"
     yield "shipit check"
+    if _in_git(folder):
+        yield "commit these files: a release is named after its commit"
     yield "shipit build"
     first, *later = environments
     yield f"shipit deploy --env {first}"
@@ -158,6 +163,8 @@ def _told(begun: Begun) -> Iterator[str]:
     yield f"wrote {' and '.join(begun.wrote)}: {begun.app} in {', '.join(begun.environments)}"
     if begun.compose:
         yield f"found {begun.compose}"
+    if begun.above:
+        yield f"{begun.above} is there too: in this folder it does not count any more"
     yield "next:"
     for step in begun.next:
         yield f"  {step}"

@@ -82,14 +82,16 @@ def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], click.C
 
 
 def env_option(*, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    # A default of None would count as given, and click would not ask for it.
+    left_out: dict[str, Any] = {} if required else {"default": ""}
     return click.option(
         "--env",
         "-e",
         "environment",
         metavar="ENV",
         required=required,
-        default=None if required else "",
         help="The environment.",
+        **left_out,
     )
 
 

@@ -23,7 +23,7 @@ def command(session: Session, environment: str) -> None:
         rows = [
             (p.subject, "failed" if p.trouble else "ok", p.trouble or p.what) for p in shown.proofs
         ]
-        table(["what", "", ""], rows)
+        table(["what", "result", "detail"], rows)
         if shown.healthy:
             click.echo(f"{shown.environment} runs {shown.release_id}, proven again")
 
@@ -33,5 +33,6 @@ def command(session: Session, environment: str) -> None:
         raise ShipitError(
             f"{environment} is not as {found.release_id} should be",
             f"{first.subject}: {first.trouble}",
-            f"`shipit deploy --env {environment} --release {found.release_id}` brings it back",
+            first.next_step
+            or f"`shipit deploy --env {environment} --release {found.release_id}` brings it back",
         )

@@ -69,6 +69,24 @@ def _application(project: Project, found: dict[str, dict[str, Any]]) -> Iterator
                 f"{bind} is bound from the checkout and does not travel with a release",
                 "put it into the image, or use a volume",
             )
+    yield from _shared_ports(project, projects)
+
+
+def _shared_ports(project: Project, projects: dict[str, dict[str, Any]]) -> Iterator[Finding]:
+    """Where two environments of one engine publish the same port, the second cannot come up."""
+    owners: dict[tuple[str, str], str] = {}
+    for name, rendered in projects.items():
+        engines = [t.docker for t in project.pipeline.environments[name].targets.values()]
+        for port in application.published_ports(rendered):
+            first = {owners.setdefault((repr(engine), port), name) for engine in engines if engine}
+            for other in first - {name}:
+                yield Finding(
+                    "warning",
+                    f"compose.yaml in {name}",
+                    f"port {port} is published in {other} too, on the same engine",
+                    f"in compose.{name}.yaml write `ports: !override [...]` with another one: "
+                    "without !override Compose adds to the ports of compose.yaml",
+                )
 
 
 def _builder(project: Project) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """Which release is meant."""
 
-from shipit.errors import UnknownNameError, UsageError
+from shipit.errors import UnknownNameError, UsageError, did_you_mean
 from shipit.model.pipeline import Environment
 from shipit.model.release import ReleaseSummary
 from shipit.model.state import State
@@ -31,7 +31,8 @@ def by_name(state: State, name: str) -> ReleaseSummary:
             f"release {name!r} is ambiguous: it may be {names}", next_step="write more of it"
         )
     raise UnknownNameError(
-        f"there is no release {name!r}", next_step="`shipit releases` lists them"
+        f"there is no release {name!r}{did_you_mean(name, (r.id for r in state.releases))}",
+        next_step="`shipit releases` lists them",
     )
 
 

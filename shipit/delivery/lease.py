@@ -26,12 +26,14 @@ def clear_the_way(project: Project, environment: str) -> Generator[Progress, Non
         )
         if watch(project.ledger, active) is Standing.ALIVE:
             raise leased(active)
-        take_over(project.ledger, environment, active)
+        taken = take_over(project.ledger, environment, active)
         yield Progress(
             stage=Stage.LEASE,
             mark=Mark.INFO,
             environment=environment,
-            message=f"took over from {active.owner}, who is gone",
+            message=f"took over from {active.owner}, who is gone"
+            if taken
+            else f"{active.owner} is done",
         )
         state = project.ledger.read()
     return state

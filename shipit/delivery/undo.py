@@ -62,7 +62,7 @@ def _restore(work: Work, before: Deployed) -> Iterator[Step]:
     release = work.project.ledger.get_release(before.release)
     desired = desire(release, work.environment, work.registries)
     back = replace(work, release=release, desired=desired, back=True)
-    yield back.say(Stage.ROLLBACK, Mark.RUNNING, f"back to {before.release_id}")
+    yield back.say(Stage.ROLLBACK, Mark.RUNNING, f"going back to {before.release_id}")
     observed = planning.observe(work.targets)
     plans = planning.make_plans(work.environment, work.targets, desired, observed)
     for name, plan in plans.items():

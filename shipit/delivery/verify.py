@@ -15,11 +15,13 @@ from shipit.model.state import Deployed
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """One thing that was looked at. `trouble` is empty where it is as it should be."""
+    """One thing that was looked at. `trouble` is empty where it is as it should be; `next_step`
+    where deploying the same release again is what helps."""
 
     subject: str
     what: str
     trouble: str = ""
+    next_step: str = ""
 
 
 class Verified(msgspec.Struct, frozen=True):
@@ -83,7 +85,9 @@ def _whole(desired: Desired, registries: Registries) -> Iterator[Proof]:
     """Every manifest, child, config and layer is in the registry that it would be pulled from."""
     for service, image in sorted(desired.images.items()):
         missing = registries.client.verify(image)
-        yield Proof(service, f"whole in {image.repository}", "; ".join(missing[:3]))
+        lost = "bring the registry back, or build a new release: `shipit build --force`"
+        trouble = "; ".join(missing[:3])
+        yield Proof(service, f"whole in {image.repository}", trouble, lost if missing else "")
 
 
 def _kept(project: Project, environment: Environment, registries: Registries) -> Iterator[Proof]:

@@ -318,6 +318,16 @@ def relative_binds(project: Project) -> list[str]:
     ]
 
 
+def published_ports(project: Project) -> dict[str, str]:
+    """The services that publish a port of their host, by `127.0.0.1:8080/tcp`; no ranges."""
+    return {
+        f"{port.get('host_ip') or '*'}:{port['published']}/{port.get('protocol', 'tcp')}": name
+        for name, service in services(project).items()
+        for port in service.get("ports") or ()
+        if isinstance(port, dict) and str(port.get("published", "")).isdecimal()
+    }
+
+
 def dependencies(service: Mapping[str, Any]) -> tuple[str, ...]:
     """The services that this one's `depends_on` names."""
     return tuple(service.get("depends_on") or ())

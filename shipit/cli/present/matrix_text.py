@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TextIO
 
-from shipit.cli.present.ink import Ink, clean, pad, width
+from shipit.cli.present.ink import Ink, clean, crop, pad, width
 from shipit.cli.present.matrix import Cell, Column, Matrix, Proof
 from shipit.cli.present.table import age, since
 from shipit.model.progress import Mark
@@ -20,6 +20,7 @@ _HEALTH = {
 }
 _GROUP_COLOURS = ("green", "yellow", "magenta", "cyan", "blue")
 _DIGITS, _FEW_DIGITS = 12, 7
+_LEAST_SUBJECT = 12  # columns: fewer of it say nothing
 
 
 def draw(
@@ -45,7 +46,9 @@ def _title(matrix: Matrix, ink: Ink) -> str:
     if newest is None:
         return f"{ink.paint(matrix.app, 'bold')}   no release yet: run `shipit build`"
     about = f"newest release {newest.id}, built {since(newest.created_at, matrix.at)}"
-    subject = f" ({clean(newest.subject)})" if newest.subject else ""
+    room = (ink.width or 1000) - width(f"{matrix.app}   {about} ()")
+    subject = crop(clean(newest.subject), room) if room > _LEAST_SUBJECT else ""
+    subject = f" ({subject})" if subject else ""
     return ink.say(f"{ink.paint(matrix.app, 'bold')}   {about}{subject}")
 
 

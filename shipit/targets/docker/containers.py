@@ -16,6 +16,7 @@ PROJECT = "com.docker.compose.project"
 _SERVICE, _ONE_OFF = "com.docker.compose.service", "com.docker.compose.oneoff"
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - what the engine calls a port that is published everywhere
 _UP = ("running", "restarting", "paused")
+_PROBE = 200  # characters of what a health check said
 
 
 class Container(msgspec.Struct, frozen=True):
@@ -142,8 +143,10 @@ def _health(state: str, check: str) -> Health:
 
 
 def _last_probe(checks: dict[str, Any]) -> str:
+    """On one line and short: a program that is called wrongly prints all its usage."""
     log = checks.get("Log") or ()
     said = " ".join(str(log[-1].get("Output", "")).split()) if log else ""
+    said = said if len(said) <= _PROBE else said[: _PROBE - 1] + "…"
     return said or (f"exit code {log[-1].get('ExitCode')}" if log else "")
 
 

@@ -79,7 +79,8 @@ def _taken(service: str, port: HostPort, holder: str) -> PreconditionError:
     return PreconditionError(
         f"{service} cannot publish port {port.number}: it is taken",
         f"{holder} has {port.address}:{port.number}/{port.protocol}",
-        "end that, or publish another port for this environment in its compose overlay",
+        "end that, or publish another port for this environment in its compose overlay and build "
+        "again",
     )
 
 

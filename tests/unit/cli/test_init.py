@@ -136,3 +136,21 @@ def test_the_pipelines_are_listed(folder: Path, capsys: pytest.CaptureFixture[st
 )
 def test_a_folders_name_made_an_applications(folder_name: str, app: str) -> None:
     assert name_from(folder_name) == app
+
+
+def test_in_a_git_repository_the_files_are_to_be_committed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / ".git").mkdir()
+    assert run(["init"]) == 0
+    steps = capsys.readouterr().out.splitlines()
+    asked = steps.index("  commit these files: a release is named after its commit")
+    assert steps[asked + 1] == "  shipit build"
+
+
+def test_a_shipit_yaml_above_is_told_of(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    above = folder.parent / "shipit.yaml"
+    above.touch()
+    assert run(["init"]) == 0
+    said = f"{above} is there too: in this folder it does not count any more"
+    assert said in capsys.readouterr().out.splitlines()

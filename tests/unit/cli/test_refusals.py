@@ -396,3 +396,20 @@ def test_no_docker_command_line(shipit: Shipit, release: str, without_docker: st
         "the docker command line is not installed",
         "apt-get install docker.io",
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["ps"], ["verify"], ["logs"], ["plan"], ["rollback"], ["rm"], ["stop"], ["run", "web"]],
+)
+def test_an_environment_that_is_not_named_is_asked_for(here: Here, words: list[str]) -> None:
+    refused(here(*words), "Missing option '--env'", f"`shipit {words[0]} --help`")
+
+
+def test_an_environment_without_its_option_is_understood_as_one(here: Here) -> None:
+    refused(here("deploy", "dev"), "extra argument (dev)", "`shipit deploy --env ENV`")
+
+
+def test_a_mistyped_release_is_guessed(here: Here, keep: Keep) -> None:
+    keep("a1b2c3d")
+    refused(here("deploy", "--env", "dev", "--release", "a1b2c4d"), "did you mean a1b2c3d?")

@@ -117,3 +117,19 @@ def test_several_targets_are_told_apart(checked: FakeProject, tmp_path: Path) ->
     two.fakes["dev"] = FakeProject(tmp_path, environment("dev", targets=("eu", "us"))).fakes["dev"]
     two.target("dev", "us").findings = [Finding("error", "engine", "is too old")]
     assert of(found(two), "error") == {"dev/us engine": "is too old"}
+
+
+def test_a_port_of_two_environments_on_one_engine_is_warned_of(checked: FakeProject) -> None:
+    (checked.root / "compose.yaml").write_text(COMPOSE + '    ports: ["127.0.0.1:8081:80", "90"]\n')
+    warned = [f for f in found(checked) if "is published in" in f.what]
+    assert [(f.subject, f.what) for f in warned] == [
+        (
+            "compose.yaml in qa",
+            "port 127.0.0.1:8081/tcp is published in dev too, on the same engine",
+        )
+    ]
+    assert "compose.qa.yaml" in warned[0].next_step
+    (checked.root / "compose.qa.yaml").write_text(
+        'services: {web: {ports: !override ["127.0.0.1:8082:80"]}}\n'
+    )
+    assert not [f for f in found(checked) if "is published in" in f.what]

@@ -152,7 +152,8 @@ def test_a_release_is_named_by_enough_of_it(project: FakeProject, ask: str) -> N
     if ask == "abcd":
         assert error.what == "release 'abcd' is ambiguous: it may be abcd2, abcd1"
     else:
-        assert error.what == f"there is no release {ask!r}"
+        near = {"abc": "; did you mean abcd2?", "efg": "; did you mean efgh?"}.get(ask, "")
+        assert error.what == f"there is no release {ask!r}{near}"
     assert error.exit_code == 2
     assert project.target().calls == []
 

@@ -22,9 +22,16 @@ from shipit.errors import (
     SupersededError,
 )
 from shipit.ledger.actor import this_actor
-from shipit.ledger.lease import Heartbeat, take_over
+from shipit.ledger.lease import Heartbeat, Standing, take_over
+from shipit.ledger.ledger import Ledger
 from shipit.ledger.writer import Decide
-from shipit.model.events import Actor, Commit, DeploymentStarted, StageFinished
+from shipit.model.events import (
+    Actor,
+    Commit,
+    DeploymentInterrupted,
+    DeploymentStarted,
+    StageFinished,
+)
 from shipit.model.progress import Mark, Reason, Stage
 from shipit.model.release import ReleaseSummary
 from shipit.model.state import Active
@@ -406,6 +413,24 @@ def test_fm26_an_owner_elsewhere_is_taken_over_after_a_ttl_without_a_sign(
     a = project.release("a")
     leased_by(project, Actor("bea", "elsewhere", 1), a, ttl=0.1)
     assert run(deploy(project, Request("dev"))).release == a.digest
+
+
+def test_an_owner_who_ended_meanwhile_is_not_said_to_be_gone(
+    project: FakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a = project.release("a")
+    token = leased_by(project, dead(), a, ttl=3600)
+
+    def ends_first(ledger: Ledger, active: Active) -> Standing:
+        ended = DeploymentInterrupted(environment="dev", token=token, why="SIGTERM")
+        ledger.commit(lambda _: [ended], by=active.owner)
+        return Standing.GONE
+
+    monkeypatch.setattr("shipit.ledger.lease.watch", ends_first)
+    said, _ = told(deploy(project, Request("dev")))
+    over = [p.message for p in said if p.stage is Stage.LEASE]
+    assert over[1].startswith("bea (")
+    assert over[1].endswith(") is done")
 
 
 def test_fm27_an_owner_elsewhere_who_lives_is_left_alone(project: FakeProject) -> None:

@@ -104,7 +104,11 @@ def test_fm19_what_the_registry_lost_is_found(deployed: FakeProject) -> None:
     (digest,) = deployed.ledger.read().releases[0].images.values()
     gone = f"{HOME}/web: the blob sha256:12 is missing"
     deployed.repositories.missing[f"{HOME}/web@{digest}"] = [gone]
-    assert troubles(verify(deployed, "dev")) == [f"web: {gone}"]
+    said = verify(deployed, "dev")
+    assert troubles(said) == [f"web: {gone}"]
+    assert ["build --force" in p.next_step for p in said.proofs] == [
+        bool(p.trouble) for p in said.proofs
+    ]
     held_downstream(deployed, gone)
 
 

@@ -100,3 +100,10 @@ def test_status_needs_no_rich() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_long_subject_does_not_break_the_title(shop: Shop) -> None:
+    title = "shop   newest release r2, built 3m ago"
+    assert lines(matrix(shop), Ink(width=56))[0] == f"{title} (Faster checkout)"
+    assert lines(matrix(shop), Ink(width=55))[0] == f"{title} (Faster checko…)"
+    assert lines(matrix(shop), Ink(width=45))[0] == title
