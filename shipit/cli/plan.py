@@ -26,9 +26,10 @@ def command(session: Session, environment: str, release: str, output: Path | Non
         write_plan(planned.saved, output)
 
     def draw(shown: Planned = planned) -> None:
-        from shipit.cli.present.plan import draw_plans
+        from shipit.cli.present.plan import draw_plans, with_tasks
 
-        draw_plans(list(shown.saved.plans.values()))
+        first, *others = shown.saved.plans.values()
+        draw_plans([with_tasks(first, shown.before, shown.after), *others])
         for warning in shown.warnings:
             session.say(f"warning: {warning}")
         from shipit.cli.verdicts import draw_held

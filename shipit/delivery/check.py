@@ -54,22 +54,27 @@ def _application(project: Project, found: dict[str, dict[str, Any]]) -> Iterator
     yield Finding("ok", "compose.yaml", f"services: {', '.join(application.services(first))}")
     for warning in sorted(set(warnings)):
         yield Finding("warning", "compose.yaml", warning)
+    found_in: dict[tuple[str, str], list[str]] = {}
     for name, rendered in projects.items():
-        for variable in application.literal_secrets(rendered):
-            yield Finding(
-                "warning",
-                f"compose.yaml in {name}",
-                f"{variable} looks like a secret, and its value would be in the ledger",
-                "use Compose's `secrets:` with a file or an environment variable",
-            )
-        for bind in application.relative_binds(rendered):
-            yield Finding(
-                "warning",
-                f"compose.yaml in {name}",
-                f"{bind} is bound from the checkout and does not travel with a release",
-                "put it into the image, or use a volume",
-            )
+        for remark in _remarks(rendered):
+            found_in.setdefault(remark, []).append(name)
+    for (what, next_step), names in found_in.items():
+        where = "" if len(names) == len(projects) else f" in {', '.join(names)}"
+        yield Finding("warning", f"compose.yaml{where}", what, next_step)
     yield from _shared_ports(project, projects)
+
+
+def _remarks(rendered: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for variable in application.literal_secrets(rendered):
+        yield (
+            f"{variable} looks like a secret, and its value would be in the ledger",
+            "use Compose's `secrets:` with a file or an environment variable",
+        )
+    for bind in application.relative_binds(rendered):
+        yield (
+            f"{bind} is bound from the checkout and does not travel with a release",
+            "put it into the image, or use a volume",
+        )
 
 
 def _shared_ports(project: Project, projects: dict[str, dict[str, Any]]) -> Iterator[Finding]:

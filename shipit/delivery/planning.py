@@ -20,11 +20,14 @@ from shipit.targets.interface import Preflights, Target
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """What `shipit plan` shows: the gates' answers and, for every target, the plan."""
+    """What `shipit plan` shows: the gates' answers and, for every target, the plan. `before` and
+    `after` are the one-off tasks that would run, on the first target."""
 
     saved: SavedPlan
     verdicts: tuple[Verdict, ...]
     warnings: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
 
 def chosen(project: Project, state: State, request: Request) -> ReleaseSummary:
@@ -64,7 +67,14 @@ def plan(project: Project, request: Request) -> Planned:
         plans=plans,
     )
     warnings = tuple(w for seen in observed.values() for w in seen.warnings)
-    return Planned(saved, ask_gates(summary, environment, state, datetime.now(UTC)), warnings)
+    due = current is None or current.release != summary.digest
+    return Planned(
+        saved,
+        ask_gates(summary, environment, state, datetime.now(UTC)),
+        warnings,
+        desired.before if due else (),
+        desired.after if due else (),
+    )
 
 
 def observe(targets: Mapping[str, Target]) -> dict[str, Observed]:

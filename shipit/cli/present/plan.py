@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TextIO
 
+from msgspec.structs import replace
+
 from shipit.cli.present.ink import Ink, clean, pad
 from shipit.model.deployment import Action, Change, Plan
 
@@ -33,6 +35,13 @@ def plan_lines(plans: Sequence[Plan], ink: Ink) -> list[str]:
     """A block for each environment and target, and a closing line that counts."""
     lines = [line for plan in plans for line in (*_block(plan, ink), "")]
     return [*lines, _count([change for plan in plans for change in plan.changes])]
+
+
+def with_tasks(plan: Plan, before: Sequence[str], after: Sequence[str]) -> Plan:
+    """The plan with the one-off tasks in their places among its changes."""
+    first = [Change(name, Action.RUN, "once, before") for name in before]
+    last = [Change(name, Action.RUN, "once, after") for name in after]
+    return replace(plan, changes=(*first, *plan.changes, *last))
 
 
 def _block(plan: Plan, ink: Ink) -> Iterator[str]:

@@ -49,8 +49,8 @@ def test_what_is_well_is_said(checked: FakeProject) -> None:
 
 
 def test_secrets_and_files_of_the_checkout_are_warned_of(checked: FakeProject) -> None:
-    said = [f for f in found(checked) if f.subject == "compose.yaml in dev"]
-    assert [f.level for f in said] == ["warning", "warning"]
+    said = [f for f in found(checked) if f.subject == "compose.yaml" and f.level == "warning"]
+    assert len(said) == 2
     assert said[0].what.startswith("services.web.environment.API_TOKEN looks like a secret")
     assert "is bound from the checkout" in said[1].what
     assert all("12345" not in f"{f.what} {f.next_step}" for f in found(checked))
@@ -133,3 +133,11 @@ def test_a_port_of_two_environments_on_one_engine_is_warned_of(checked: FakeProj
         'services: {web: {ports: !override ["127.0.0.1:8082:80"]}}\n'
     )
     assert not [f for f in found(checked) if "is published in" in f.what]
+
+
+def test_what_is_so_in_one_environment_alone_names_it(checked: FakeProject) -> None:
+    (checked.root / "compose.qa.yaml").write_text(
+        'services: {web: {environment: {DB_PASSWORD: "12345"}}}\n'
+    )
+    (said,) = (f for f in found(checked) if "DB_PASSWORD" in f.what)
+    assert said.subject == "compose.yaml in qa"

@@ -44,6 +44,15 @@ def test_a_held_release_is_planned_all_the_same(project: FakeProject) -> None:
     assert [v.gate for v in held] == ["verified upstream"]
 
 
+def test_tasks_are_planned_as_long_as_they_are_due(project: FakeProject) -> None:
+    project.release("a", before=("migrate",), after=("warm",))
+    due = plan(project, Request("dev"))
+    assert (due.before, due.after) == (("migrate",), ("warm",))
+    run(deploy(project, Request("dev")))
+    done = plan(project, Request("dev"))
+    assert (done.before, done.after) == ((), ())
+
+
 def test_warnings_of_the_target_are_shown(project: FakeProject) -> None:
     project.release("a")
     project.target().warnings = ("an orphan runs here",)

@@ -1,7 +1,7 @@
 import io
 
 from shipit.cli.present.ink import Ink
-from shipit.cli.present.plan import draw_plans, plan_lines
+from shipit.cli.present.plan import draw_plans, plan_lines, with_tasks
 from shipit.model.deployment import Action, Change, Desired, Plan
 from shipit.model.digest import Digest
 
@@ -35,6 +35,16 @@ def test_whole() -> None:
         "",
         "1 to create, 1 to update, 1 to remove, 1 to run, 1 unchanged",
     ]
+
+
+def test_tasks_have_their_places_among_the_changes() -> None:
+    lines = plan_lines([with_tasks(plan(CHANGES[1]), ["migrate"], ["warm"])], Ink())
+    assert lines[1:4] == [
+        "  ▸ migrate  run     once, before",
+        "  + worker   create  it does not run",
+        "  ▸ warm     run     once, after",
+    ]
+    assert lines[-1] == "1 to create, 0 to update, 0 to remove, 2 to run, 0 unchanged"
 
 
 def test_several_targets_are_named() -> None:
