@@ -1,5 +1,6 @@
 """Do what a plan says: revisions first, which changes nothing, then the services."""
 
+import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -116,21 +117,29 @@ def _create(work: Work, want: Rendered, revision: str) -> Json:
         names.SERVICE: want.group.name,
         names.REPLICAS: str(want.count),
     }
-    answer = work.cloud.call(
-        "ecs",
-        "create_service",
-        cluster=work.survey.cluster,
-        serviceName=want.name,
-        taskDefinition=revision,
-        **({} if daemon else {"desiredCount": want.count}),
-        # Asked again after a lost answer, ECS gives the same service.
-        clientToken=str(work.desired.release.hex[:32]),
-        tags=names.tags(tags),
-        propagateTags="TASK_DEFINITION",
-        **want.service,
-    )
-    made: Json = answer["service"]
-    return made
+    try:
+        answer = work.cloud.call(
+            "ecs",
+            "create_service",
+            cluster=work.survey.cluster,
+            serviceName=want.name,
+            taskDefinition=revision,
+            **({} if daemon else {"desiredCount": want.count}),
+            clientToken=secrets.token_hex(16),
+            tags=names.tags(tags),
+            propagateTags="TASK_DEFINITION",
+            **want.service,
+        )
+    except RemoteError as error:
+        # The answer to the first request may have been lost: then the service is there already.
+        made = work.survey.described([want.name]).get(want.name)
+        if made is None or made.service.get("taskDefinition") != revision:
+            raise
+        if error.temporary or "not idempotent" in error.why:
+            return made.service
+        raise
+    found: Json = answer["service"]
+    return found
 
 
 def _update(work: Work, group: str, move: Move, revision: str, notes: list[str]) -> Json:

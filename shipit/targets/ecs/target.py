@@ -20,9 +20,9 @@ from shipit.model.deployment import (
     Rollout,
 )
 from shipit.model.pipeline import EcsTarget
-from shipit.model.progress import Failed, Outcome, Progress
+from shipit.model.progress import Failed, Mark, Outcome, Progress, Stage
 from shipit.targets.ecs import apply as applying
-from shipit.targets.ecs import check, lifecycle, listing, network, preflight, session
+from shipit.targets.ecs import check, lifecycle, listing, network, preflight, session, settings
 from shipit.targets.ecs import observe as observing
 from shipit.targets.ecs import plan as planning
 from shipit.targets.ecs.cloud import Cloud
@@ -62,6 +62,7 @@ class EcsCluster:
         self._seen_at = float("-inf")
 
     def check(self, desired: Desired | None) -> Iterator[Finding]:
+        settings.refuse(self._settings, self._environment)
         reached = check.reach(self._cloud, self._survey.cluster)
         yield reached
         if reached.level == "error":
@@ -77,6 +78,7 @@ class EcsCluster:
             yield Finding("ok", "plan", "it can be deployed here")
 
     def observe(self) -> Observed:
+        settings.refuse(self._settings, self._environment)
         try:
             there = network.find(self._cloud, self._settings)
             found = self._survey.described(self._survey.listed())
@@ -124,6 +126,9 @@ class EcsCluster:
         return Rollout(plan, self._clock(), handle=handle.written())
 
     def follow(self, rollout: Rollout) -> Iterator[Progress | Outcome]:
+        environment = rollout.plan.desired.environment
+        for note in Handle.read(rollout.handle).notes:
+            yield Progress(Stage.FOLLOW, Mark.INFO, "", note, environment, self.name)
         yield from Watch(
             rollout,
             self._survey,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shipit.errors import PreconditionError
+from shipit.errors import ConfigurationError, PreconditionError
 from shipit.model.deployment import Action, Health
 from shipit.model.progress import Failed, Succeeded
 from tests.fakes.ecs import ends
@@ -143,7 +143,8 @@ def test_34_a_count_that_somebody_set_is_put_right_where_nothing_scales(shop: Sh
 def test_34_more_replicas_are_not_sent_over_an_autoscaler(shop: Shop) -> None:
     shop.deploy(shop.desired())
     shop.around.scaled.add("shop-dev-web")
-    shop.deploy(shop.desired({"web": {**PLAIN, "deploy": {"replicas": 3}}}))
+    _, said, _ = shop.deploy(shop.desired({"web": {**PLAIN, "deploy": {"replicas": 3}}}))
+    assert said[0].message == "web: an autoscaler owns the count, so it stays"
     assert "desiredCount" not in shop.sim.asked("UpdateService")[-1]
 
 
@@ -264,3 +265,56 @@ def test_no_cluster_is_one_clear_sentence(shop: Shop) -> None:
     shop.settings = replace(shop.settings, cluster="prdo")
     with pytest.raises(PreconditionError, match="there is no ECS cluster prdo in eu-west-1"):
         shop.target().observe()
+
+
+def test_a_lost_answer_makes_no_second_service_and_no_second_deployment(shop: Shop) -> None:
+    shop.sim.lose_answer("CreateService")
+    _, _, outcome = shop.deploy(shop.desired())
+    assert isinstance(outcome, Succeeded)
+    shop.sim.lose_answer("UpdateService")
+    _, _, outcome = shop.deploy(shop.desired(version="2"))
+    assert outcome == Succeeded({"web": digest("2")})
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"stack": "prod"}, "stack: this version of shipit reads nothing from a stack"),
+        (
+            {"launch_type": "fargate", "capacity_providers": {"FARGATE": 1}},
+            "capacity_providers: launch_type and capacity_providers are both here",
+        ),
+        ({"subnet_tags": {"Name": "a"}}, "subnet_tags: subnets and subnet_tags are both here"),
+        (
+            {"launch_type": "ec2", "assign_public_ip": True},
+            "assign_public_ip: only Fargate gives tasks a public address",
+        ),
+        ({"subnets": ()}, "subnets: Fargate tasks need subnets, and none is named or found"),
+    ],
+)
+def test_settings_that_do_not_agree_are_refused_before_anything(
+    shop: Shop, settings: dict[str, Any], says: str
+) -> None:
+    shop.settings = replace(shop.settings, **settings)
+    with pytest.raises(ConfigurationError) as raised:
+        shop.deploy(shop.desired())
+    assert f"environments.dev.target.ecs.{says}" in str(raised.value)
+    assert not shop.sim.asked("RegisterTaskDefinition")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"deploymentController": {"type": "EXTERNAL"}}, "is deployed by EXTERNAL"),
+        ({"launchType": "EC2"}, "has launchType EC2, not FARGATE"),
+        ({"schedulingStrategy": "DAEMON"}, "has schedulingStrategy DAEMON, not REPLICA"),
+    ],
+)
+def test_a_service_that_cannot_be_changed_so_is_refused(
+    shop: Shop, settings: dict[str, Any], says: str
+) -> None:
+    shop.deploy(shop.desired())
+    shop.sim.world.services["prod", "shop-dev-web"].settings.update(settings)
+    with pytest.raises(PreconditionError, match=says):
+        shop.deploy(shop.desired(version="2"))
+    assert not shop.sim.asked("UpdateService")
