@@ -98,8 +98,9 @@ def _program(
         needed = "aws"
     if not needed or needed in marks or _HARMLESS.get(found.name, set()).intersection(words):
         return ""
-    # A stand-in that the test wrote itself.
-    if found.is_relative_to(tempfile.gettempdir()) and found.parent.name != _STUBS:
+    # A stand-in that the test wrote itself, and no program of a checkout that is in /tmp.
+    stands_in = found.is_relative_to(tempfile.gettempdir()) and found.parent.name != _STUBS
+    if stands_in and not found.is_relative_to(sys.prefix):
         return ""
     return f"`{shlex.join(words[:4])}` was started: mark this test `{needed}`"
 
