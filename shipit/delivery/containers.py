@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 from shipit.delivery.desired import desire, exercised
 from shipit.delivery.lease import refuse_if_leased
 from shipit.delivery.project import Project, unknown
-from shipit.delivery.verify import trouble_of
+from shipit.delivery.verify import record_health, trouble_of
 from shipit.errors import UsageError
 from shipit.model.deployment import Desired
-from shipit.model.events import EnvironmentRemoved, Event, HealthChecked
+from shipit.model.events import EnvironmentRemoved, Event
 from shipit.model.state import State
 from shipit.targets.interface import (
     Exec,
@@ -124,8 +124,7 @@ def _record(project: Project, environment: str, note: str) -> None:
         wanted = project.environment(environment)
         with project.registries() as registries:
             note = "; ".join(_troubles(project, desire(release, wanted, registries), environment))
-    event = HealthChecked(environment=environment, healthy=not note, note=note)
-    project.ledger.commit(lambda _: [event])
+    record_health(project, current, environment, note)
 
 
 def _troubles(project: Project, desired: Desired, environment: str) -> Iterator[str]:
@@ -147,8 +146,9 @@ def remove(project: Project, environment: str, *, volumes: bool) -> list[str]:
 
     def decide(state: State) -> list[Event]:
         refuse_if_leased(state, wanted.name)
-        there = state.environment(wanted.name).current
-        return [EnvironmentRemoved(environment=wanted.name)] if there else []
+        there = state.environment(wanted.name)
+        known = there.current or there.interrupted
+        return [EnvironmentRemoved(environment=wanted.name)] if known else []
 
     project.ledger.commit(decide)
     return removed

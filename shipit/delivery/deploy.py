@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from shipit.delivery import foundations, planning, stages
 from shipit.delivery.desired import desire
 from shipit.delivery.keeping import keep
-from shipit.delivery.lease import clear_the_way, refuse_if_leased
+from shipit.delivery.lease import clear_the_way, refuse_if_leased, refuse_if_taken_up
 from shipit.delivery.project import Project
 from shipit.delivery.request import Request, Result, Step
 from shipit.delivery.undo import roll_back
@@ -64,7 +64,8 @@ def deploy(project: Project, request: Request) -> Delivery:
     summary = planning.chosen(project, state, request)
     if request.kind is not Kind.ROLLBACK:
         yield from _pass_gates(project, request, summary, state)
-    same = left if left and (left.release, left.kind) == (summary.digest, request.kind) else None
+    forward = request.kind is not Kind.ROLLBACK  # deploy and promote are one thing said two ways
+    same = left if left and forward and left.release == summary.digest else None
     return (yield from _enter(project, request, summary, same))
 
 
@@ -157,6 +158,7 @@ def _take_lease(
     def decide(state: State) -> list[Event]:
         seen[:] = [state]
         refuse_if_leased(state, environment.name)
+        refuse_if_taken_up(state, environment.name, left)
         if request.kind is not Kind.ROLLBACK and left is None:
             held = _held(request, release, environment, state)
             if held is not None:
@@ -233,7 +235,8 @@ def _carry_out(
         with refusals_undone(changing=changing):
             yield from stages.copy(work)
         if _tasks_are_due(work):
-            ready = yield from foundations.lay(work, plans)
+            with refusals_undone(changing=changing):
+                ready = yield from foundations.lay(work, plans)
             changing = changing or ready is not plans
             plans = ready
         with refusals_undone(changing=changing):

@@ -3,7 +3,7 @@
 from collections.abc import Generator
 
 from shipit.delivery.project import Project
-from shipit.errors import LeasedError
+from shipit.errors import LeasedError, PreconditionError
 from shipit.model.progress import Mark, Progress, Stage
 from shipit.model.state import Active, State
 
@@ -52,3 +52,14 @@ def refuse_if_leased(state: State, environment: str) -> None:
     active = state.environment(environment).active
     if active:
         raise leased(active)
+
+
+def refuse_if_taken_up(state: State, environment: str, left: Active | None) -> None:
+    """What is taken up was let in once: only while it still waits does that hold."""
+    waiting = state.environment(environment).interrupted
+    if left and (waiting is None or waiting.token != left.token):
+        raise PreconditionError(
+            f"deployment {left.token} of {left.release_id} has been taken up by somebody else",
+            "two set out to finish it, and this one came second: it changed nothing",
+            f"`shipit history --env {environment}` shows how it ended",
+        )

@@ -49,7 +49,7 @@ def verify(project: Project, environment: str) -> Verified:
             *_answering(wanted),
         )
     troubles = [f"{p.subject}: {p.trouble}" for p in proofs if p.trouble]
-    _record(project, current, environment, troubles)
+    record_health(project, current, environment, "; ".join(troubles[:3]))
     return Verified(environment, current.release_id, not troubles, proofs)
 
 
@@ -107,10 +107,9 @@ def _answering(environment: Environment) -> Iterator[Proof]:
         yield Proof(check.http, f"answers {check.status}", probes.answer(check))
 
 
-def _record(project: Project, current: Deployed, environment: str, troubles: list[str]) -> None:
-    event = HealthChecked(
-        environment=environment, healthy=not troubles, note="; ".join(troubles[:3])
-    )
+def record_health(project: Project, current: Deployed, environment: str, note: str) -> None:
+    """How `current` was found: `note` says what is wrong, and is empty where all is well."""
+    event = HealthChecked(environment=environment, healthy=not note, note=note)
     project.ledger.commit(
         lambda now: [event] if _same(now.environment(environment).current, current) else []
     )

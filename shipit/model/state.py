@@ -86,7 +86,8 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class EnvironmentState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`proven`: since when each release digest is proven here. `interrupted` waits for a resume."""
+    """`proven`: since when each release digest is proven here; `ran`: for how many seconds it ran,
+    once it has gone. `interrupted` waits for a resume."""
 
     current: Deployed | None = None
     previous: Deployed | None = None
@@ -95,6 +96,7 @@ class EnvironmentState(msgspec.Struct, frozen=True, omit_defaults=True):
     hold: Hold | None = None
     recent: tuple[Record, ...] = ()
     proven: dict[str, datetime] = {}
+    ran: dict[str, float] = {}
     decisions: tuple[Decision, ...] = ()
 
 
@@ -102,10 +104,12 @@ _EMPTY = EnvironmentState()
 
 
 class State(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`number` is the commit up to which events are folded in. Releases: the newest first."""
+    """`number` is the commit up to which events are folded in. Releases: the newest first.
+
+    A state of another `version` is not read, but folded again: what is in one has changed."""
 
     number: int = 0
-    version: int = 1
+    version: int = 2
     releases: tuple[ReleaseSummary, ...] = ()
     environments: dict[str, EnvironmentState] = {}
     deployments: int = 0
@@ -221,8 +225,17 @@ def _succeeded(
     since = env.proven.get(str(active.release), commit.at) if again else commit.at
     proven = dict(list({**proven, str(active.release): since}.items())[-KEPT_PROVEN:])
     previous = env.previous if again else env.current
-    env = replace(env, current=current, previous=previous, proven=proven)
+    ran = env.ran if again else _ran(env, commit)
+    ran = {k: v for k, v in ran.items() if k in proven and k != str(active.release)}
+    env = replace(env, current=current, previous=previous, proven=proven, ran=ran)
     return _ended(env, commit, "succeeded")
+
+
+def _ran(env: EnvironmentState, commit: e.Commit) -> dict[str, float]:
+    """With the time of what runs now, which goes."""
+    if env.current is None:
+        return env.ran
+    return {**env.ran, str(env.current.release): (commit.at - env.current.at).total_seconds()}
 
 
 def _failed(env: EnvironmentState, event: e.DeploymentFailed, commit: e.Commit) -> EnvironmentState:
@@ -275,8 +288,9 @@ def _checked(env: EnvironmentState, event: e.HealthChecked, commit: e.Commit) ->
     return replace(env, current=current)
 
 
-def _removed(env: EnvironmentState, _: e.EnvironmentRemoved, __: e.Commit) -> EnvironmentState:
-    return replace(env, current=None, previous=env.current or env.previous, interrupted=None)
+def _removed(env: EnvironmentState, _: e.EnvironmentRemoved, commit: e.Commit) -> EnvironmentState:
+    previous, ran = env.current or env.previous, _ran(env, commit)
+    return replace(env, current=None, previous=previous, interrupted=None, ran=ran)
 
 
 _STEPS: dict[type, Any] = {

@@ -7,7 +7,8 @@ import pytest
 from shipit.delivery import containers
 from shipit.delivery.deploy import deploy
 from shipit.delivery.request import Request
-from shipit.errors import HeldError, LeasedError, UnknownNameError, UsageError
+from shipit.delivery.resume import resume
+from shipit.errors import HeldError, LeasedError, RemoteError, UnknownNameError, UsageError
 from shipit.model.deployment import Health
 from shipit.targets.interface import Logs
 from tests.fakes.project import FakeProject, environment, fails, run
@@ -148,3 +149,30 @@ def test_what_a_target_cannot_do_is_one_sentence() -> None:
     with pytest.raises(UsageError) as raised:
         containers.able(Plain(), Logs, "show logs")  # type: ignore[arg-type]
     assert raised.value.what == "the target default cannot show logs"
+
+
+def test_what_was_interrupted_is_removed_too_and_not_taken_up_again(project: FakeProject) -> None:
+    """Its migration is on record as done, and went with the volume."""
+    project.release("a", before=("migrate",))
+    project.target().errors["apply"] = RemoteError("the engine does not answer", temporary=True)
+    fails(deploy(project, Request("dev")), RemoteError)
+    containers.remove(project, "dev", volumes=True)
+    assert project.state().interrupted is None
+    assert run(resume(project)) == ()
+    project.target().tasks.clear()
+    run(deploy(project, Request("dev")))
+    assert len(project.target().tasks) == 1
+
+
+def test_a_stop_says_nothing_of_a_deployment_that_came_meanwhile(deployed: FakeProject) -> None:
+    deployed.release("b", services=("web", "worker"))
+
+    def overtake(method: str) -> None:
+        if method == "observe":
+            deployed.target().hook = lambda _: None
+            run(deploy(deployed.again(), Request("dev")))
+
+    containers.stop(deployed, "dev", [], "the sale")
+    deployed.target().hook = overtake
+    containers.start(deployed, "dev", [])
+    assert healthy(deployed) == (True, "")

@@ -30,6 +30,7 @@ from shipit.model.events import (
     Commit,
     DeploymentInterrupted,
     DeploymentStarted,
+    Kind,
     StageFinished,
 )
 from shipit.model.progress import Mark, Reason, Stage
@@ -456,3 +457,38 @@ def test_of_two_who_take_over_one_wins(project: FakeProject) -> None:
     late = StageFinished(environment="dev", token=token, stage=Stage.APPLY)
     with pytest.raises(StaleTokenError):
         project.say(late)
+
+
+def test_two_that_resume_at_once_take_it_up_once(project: FakeProject) -> None:
+    project.release("a", before=("migrate",))
+    left = interrupt(project, "run_task.end")
+    at(project, "preflight", lambda: run(resume(project.again())))
+    _, error = fails(resume(project), PreconditionError)
+    assert error.what == f"deployment {left.token} of a has been taken up by somebody else"
+    assert [r.outcome for r in project.state().recent] == ["succeeded", "interrupted"]
+    assert set(project.target().tasks) == {f"migrate {left.token}"}
+    assert project.state().active is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(Kind.PROMOTE, Kind.DEPLOY), (Kind.DEPLOY, Kind.PROMOTE)]
+)
+def test_deploy_and_promote_take_each_other_up(
+    project: FakeProject, first: Kind, second: Kind
+) -> None:
+    project.release("a", before=("migrate",))
+    at(project, "apply", silent)
+    fails(deploy(project, Request("dev", kind=first)), RemoteError)
+    left = project.state().interrupted
+    assert left is not None
+    run(deploy(project, Request("dev", kind=second)))
+    assert set(project.target().tasks) == {f"migrate {left.token}"}
+
+
+def test_a_refusal_of_what_a_task_needs_over_an_interrupted_one_goes_back_too(
+    project: FakeProject,
+) -> None:
+    half_done(project, services=("web", "db"), before=("migrate",), needs={"migrate": ["db"]})
+    project.target().errors["apply"] = PreconditionError("an image cannot be pulled")
+    fails(deploy(project, Request("dev")), RolledBackError)
+    assert running(project) == {"a"}

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shipit.model.events import EnvironmentRemoved
 from shipit.model.pipeline import Gates
 from shipit.model.state import State
 from shipit.policy.freeze import not_frozen
@@ -179,3 +180,35 @@ def test_the_first_window_that_is_shut_is_named() -> None:
     said = frozen("2026-11-24 12:00", *windows)
     assert isinstance(said, Held)
     assert said.reason.endswith("Tue 10:00 - Tue 14:00")
+
+
+def test_what_was_replaced_upstream_does_not_go_on_soaking() -> None:
+    story = Story()
+    a, b = story.release("a"), story.release("b")
+    first = story.deploy(a, "dev")
+    story.now = first + timedelta(hours=1)
+    story.deploy(b, "dev")
+    assert soaked(a, QA, story.state, first + timedelta(hours=48)) == Held(
+        "soak",
+        "a has run 1h 1m of 24h in dev, and does not run there any more",
+        "promote what runs there now",
+        until=None,
+        overridable=True,
+    )
+
+
+def test_what_has_soaked_may_still_go_on_when_it_was_replaced() -> None:
+    story = Story()
+    a, b = story.release("a"), story.release("b")
+    first = story.deploy(a, "dev")
+    story.now = first + timedelta(hours=25)
+    story.deploy(b, "dev")
+    assert isinstance(soaked(a, QA, story.state, story.now), Allowed)
+
+
+def test_an_environment_that_was_removed_soaks_nothing() -> None:
+    story = Story()
+    a = story.release("a")
+    first = story.deploy(a, "dev")
+    story.tell(EnvironmentRemoved(environment="dev"))
+    assert isinstance(soaked(a, QA, story.state, first + timedelta(hours=48)), Held)
