@@ -33,7 +33,7 @@ def files(root: Path, environment: str) -> tuple[str, ...]:
         raise ConfigurationError(
             f"there is no compose.yaml in {root}",
             why="the application is the services in it",
-            next_step="write one beside shipit.yaml, or start from `shipit init`",
+            next_step="write one beside shipit.yaml",
         )
     overlays = [name.replace("compose.", f"compose.{environment}.") for name in (base, *FILE_NAMES)]
     overlay = next((name for name in overlays if (root / name).is_file()), "")

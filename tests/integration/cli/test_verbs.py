@@ -95,7 +95,8 @@ def stop_and_start(shop: Shop) -> None:
     (dev, *_) = shipit.ok("status", "--json").json["environments"]
     assert (dev["health"], dev["detail"]) == ("unhealthy", "a look")
     refused(shipit("exec", *E, "worker", "true"), "worker does not run")
-    shipit.ok("start", *E)
+    started = shipit.ok("start", *E)
+    assert "`shipit verify --env dev` proves it" in started.err
     assert states(shipit) == {"web": "running", "worker": "running"}
     assert set(shop.containers()) == there
 

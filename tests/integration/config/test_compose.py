@@ -284,7 +284,7 @@ def test_no_compose_file_has_a_next_step(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as raised:
         compose.render(tmp_path, "qa", app="shop")
     assert raised.value.what == f"there is no compose.yaml in {tmp_path}"
-    assert "shipit init" in raised.value.next_step
+    assert raised.value.next_step == "write one beside shipit.yaml"
 
 
 def test_what_shipit_cannot_carry_out_is_refused(write: Write) -> None:
