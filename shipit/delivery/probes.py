@@ -34,15 +34,26 @@ def answer(check: Verification) -> str:
 
 def _ask(pool: "urllib3.PoolManager", check: Verification, timeout: float) -> str:
     to_follow = not 300 <= check.status < 400
+    end = time.monotonic() + timeout
     got = pool.request(
         "GET", check.http, timeout=timeout, redirect=to_follow, preload_content=False
     )
     try:
-        body = got.read(LARGEST).decode("utf-8", "replace")
+        if got.status != check.status:
+            return f"answered {got.status}, not {check.status}"
+        if check.contains and not _says(got, check.contains.encode(), end):
+            return f"answered without {check.contains!r} in its body"
     finally:
-        got.release_conn()
-    if got.status != check.status:
-        return f"answered {got.status}, not {check.status}"
-    if check.contains and check.contains not in body:
-        return f"answered without {check.contains!r} in its body"
+        got.close()
     return ""
+
+
+def _says(got: "urllib3.BaseHTTPResponse", words: bytes, end: float) -> bool:
+    """Read as it comes: the body of an event stream never ends."""
+    body = b""
+    while words not in body:
+        piece = got.read1(LARGEST) if time.monotonic() < end else b""
+        if not piece or len(body) >= LARGEST:
+            return False
+        body += piece
+    return True
