@@ -1,6 +1,7 @@
 """Repositories as they are written, and where their registry answers."""
 
 import ipaddress
+from functools import cache
 
 from shipit.errors import PreconditionError
 from shipit.model.image import DOCKER_HUB
@@ -22,12 +23,14 @@ def split(repository: str) -> tuple[str, str]:
     return registry, path
 
 
+@cache
 def base_url(registry: str) -> str:
     """Plain HTTP on this machine, where nobody listens in; HTTPS everywhere else."""
     host = _HUB_HOST if registry in (DOCKER_HUB, "index.docker.io") else registry
     return f"{'http' if is_loopback(registry) else 'https'}://{host}"
 
 
+@cache
 def is_loopback(registry: str) -> bool:
     host = registry.rpartition(":")[0] if registry.rpartition(":")[2].isdigit() else registry
     if host == "localhost":

@@ -24,7 +24,7 @@ from shipit.registry.vouchers import Archive
 if TYPE_CHECKING:
     from shipit.registry.client import Client
 
-AT_ONCE = 4  # blobs in flight: more does not help on two cores, and registries throttle
+AT_ONCE = 6  # blobs in flight: more does not help on two cores, and registries throttle
 
 
 class Copied(msgspec.Struct, frozen=True):

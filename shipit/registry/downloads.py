@@ -13,7 +13,7 @@ from shipit.registry.connections import Response
 from shipit.registry.retry import Patience
 from shipit.registry.transport import SHORT, Call, Transport, discard, pieces
 
-PIECE = 256 * 1024  # bytes: what stays in a core's cache between hash and cipher. One buffer a thread
+PIECE = 512 * 1024  # bytes; FACTS: 256 kB to 1 MB is where the floor is. One buffer a thread
 _SLOWEST = 256 * 1024  # bytes a second: what is slower for all its length is given up
 _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 _LOCAL = threading.local()
