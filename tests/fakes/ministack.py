@@ -12,6 +12,7 @@ from pathlib import Path
 ACCOUNT = "000000000000"  # what it makes of credentials that name none
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 PROGRAM = _CACHE / "shipit" / "ministack" / "bin" / "ministack"  # as scripts/ministack puts it
+NO_ENGINE = "unix:///no/engine/for/ministack.sock"
 _DEADLINE = 60.0  # seconds for it to answer
 
 
@@ -19,9 +20,19 @@ def is_installed() -> bool:
     return PROGRAM.exists()
 
 
+def runs_containers() -> bool:
+    """Whether its environment has the Docker SDK, without which its ECS starts nothing."""
+    python = PROGRAM.with_name("python")
+    asked = [str(python), "-c", "import docker"]
+    return is_installed() and not subprocess.run(asked, capture_output=True, check=False).returncode
+
+
 @contextmanager
-def ministack(folder: Path) -> Iterator[str]:
-    """The endpoint, as in `http://127.0.0.1:40123`. Ended by its process id. It finds no engine."""
+def ministack(folder: Path, *, engine: str = NO_ENGINE) -> Iterator[str]:
+    """The endpoint, as in `http://127.0.0.1:40123`. Ended by its process id.
+
+    Its ECS runs containers on `engine`; left out, it finds none.
+    """
     port = _free_port()
     environment = {
         "PATH": os.defpath,
@@ -30,7 +41,7 @@ def ministack(folder: Path) -> Iterator[str]:
         "BIND_HOST": "127.0.0.1",
         "IOT_MTLS_ENABLED": "false",
         "SFTP_ENABLED": "false",
-        "DOCKER_HOST": "unix:///no/engine/for/ministack.sock",
+        "DOCKER_HOST": engine,
     }
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(

@@ -102,7 +102,9 @@ class Run:
         own: Json = next(
             (c for c in task.get("containers") or () if c["name"] == self._service), {}
         )
-        code, said = own.get("exitCode"), str(own.get("imageDigest") or "")
+        # Where ECS does not say what it resolved, what it was given is by digest too.
+        code, given = own.get("exitCode"), str(own.get("image") or "").partition("@")[2]
+        said = str(own.get("imageDigest") or given)
         self.exit_code = 1 if code is None or late else int(code)
         if late:
             within = format_duration(timedelta(seconds=self._desired.deadline))

@@ -105,7 +105,7 @@ def reasons(
     told = dict.fromkeys(in_words(task) for task in tasks)
     first = next(iter(told))
     more = [text for text in told if text != first][: _SHOWN - 1]
-    what = "; ".join([f"{words}: {first}", *more])
+    what = "; ".join([f"{words.rstrip('.')}: {first}", *more])
     return (Reason(group, what, last_lines(cloud, definition, tasks[0])),)
 
 
