@@ -23,6 +23,8 @@ from shipit.targets.docker.logs import last_lines, lines
 from shipit.targets.docker.project import TASK, project_name, task_document
 from shipit.targets.engine.client import Engine
 
+_STOPPING = 15.0  # seconds for the engine to end a task whose time is over
+
 
 class Task:
     """One run of a one-off service."""
@@ -56,11 +58,13 @@ class Task:
             yield from self._attend(found)
 
     def _attend(self, container: Container) -> Iterator[Progress | Outcome]:
-        late = threading.Timer(self._limit - time.monotonic(), _stop, (self._engine, container.id))
+        left = max(self._limit - time.monotonic(), 0.0)
+        late = threading.Timer(left, _stop, (self._engine, container.id))
         late.daemon = True
         late.start()
         try:
-            for line in lines(self._engine, container, follow=True, silence=None):
+            # A task may be silent to its end, and an engine that is out of reach for ever.
+            for line in lines(self._engine, container, follow=True, silence=left + _STOPPING):
                 yield self._progress(logs=(line,))
             ended = self._end()
         finally:
@@ -127,7 +131,7 @@ class Task:
     def _end(self) -> Container | None:
         """The log has ended; the engine takes a moment to write the exit code down."""
         found = self._find()
-        while found and found.up and time.monotonic() < self._limit + 15:
+        while found and found.up and time.monotonic() < self._limit + _STOPPING:
             time.sleep(0.05)
             found = self._find()
         return found

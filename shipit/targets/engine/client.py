@@ -44,7 +44,8 @@ class Engine:
         return time.time() + self._skew
 
     def stream(self, path: str, *, silence: float | None, **query: Any) -> Iterator[bytes]:
-        """An answer's body as it comes; TimeoutError after `silence` seconds without a byte."""
+        """An answer's body as it comes. Raises RemoteError after `silence` seconds without a byte,
+        and for a connection that breaks."""
         self._negotiate()
         connection = Connection(self.address, silence)
         try:
@@ -53,6 +54,8 @@ class Engine:
                 yield chunk
         except http.client.IncompleteRead:
             return  # the engine went away, and with it what it was saying
+        except (OSError, http.client.HTTPException) as error:
+            raise self._silent(f"GET {path}", error) from None
         finally:
             connection.close()
 
