@@ -53,7 +53,7 @@ def build(project: Project, *, force: bool = False) -> Generator[Progress, None,
         return BuildResult(there, reused=True)
     warnings: list[str] = []
     projects = compose.render_all(project.pipeline, warn=warnings.append)
-    for warning in sorted(set(warnings)):
+    for warning in sorted({*warnings, *_exposed(projects)}):
         yield _say(Mark.INFO, warning)
     name = next_id(state, source)
     with project.registries() as registries:
@@ -64,6 +64,16 @@ def build(project: Project, *, force: bool = False) -> Generator[Progress, None,
     project.ledger.commit(lambda now: _created(now, summary))
     yield _say(Mark.DONE, f"release {name} {summary.digest.short}")
     return BuildResult(summary, reused=False)
+
+
+def _exposed(projects: Projects) -> Iterator[str]:
+    """A secret written out as a value becomes a part of the release, and of the ledger."""
+    for project in projects.values():
+        for variable in application.literal_secrets(project):
+            yield (
+                f"{variable} looks like a secret, and its value goes into the ledger: "
+                "use Compose's `secrets:` with a file or an environment variable"
+            )
 
 
 def _release_of(state: State, source: Source) -> ReleaseSummary | None:
@@ -155,21 +165,11 @@ def _reference(service: str, written: str) -> Reference:
 
 
 def _union(projects: Projects) -> dict[str, Any]:
-    """One project with every environment's services. Which image a service has may not depend on
-    the environment: that would be another release."""
+    """One project with every environment's services. Which image a service has does not depend on
+    the environment: render_all sees to that."""
     whole: dict[str, Any] = {"services": {}, "secrets": {}}
-    seen: dict[str, tuple[str, str]] = {}
-    for environment, project in projects.items():
+    for project in projects.values():
         whole["secrets"].update(project.get("secrets") or {})
-        for service, image in application.image_only(project).items():
-            where, first = seen.setdefault(service, (environment, image))
-            if first != image:
-                raise ConfigurationError(
-                    f"{where} has the image {first} and {environment} has {image}",
-                    file=application.FILE_NAME,
-                    path=f"services.{service}.image",
-                    why="one release has one image of a service, the same in every environment",
-                )
         for service, definition in application.services(project).items():
             whole["services"].setdefault(service, definition)
     return whole

@@ -336,6 +336,3 @@ class Pipeline(msgspec.Struct, frozen=True):
     @property
     def first(self) -> Environment:
         return next(iter(self.environments.values()))
-
-    def downstream(self, name: str) -> tuple[Environment, ...]:
-        return tuple(e for e in self.environments.values() if e.after == name)

@@ -115,3 +115,12 @@ def test_without_a_commit_the_time_is_the_name() -> None:
     date, _, time = next_id(State(), Source()).partition("-")
     assert (len(date), len(time)) == (8, 6)
     assert (date + time).isdigit()
+
+
+def test_a_build_says_which_secrets_go_into_the_ledger(project: FakeProject) -> None:
+    (project.root / "compose.yaml").write_text(
+        "services: {web: {image: web, environment: {API_TOKEN: '12345', LEVEL: info}}}\n"
+    )
+    said = next(step for step in build(project) if step.mark is Mark.INFO)
+    assert said.message.startswith("services.web.environment.API_TOKEN looks like a secret")
+    assert "12345" not in said.message
