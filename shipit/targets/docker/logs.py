@@ -12,14 +12,16 @@ from shipit.targets.engine.client import Engine
 
 _HEADER = 8  # bytes: stream, three zeros, the payload's length
 _LAST = 20
+_LONGEST = 1000  # characters of a line that is kept with a failure: the ledger keeps it for ever
 
 
 def last_lines(engine: Engine, container: Container, count: int = _LAST) -> tuple[str, ...]:
     """The end of what it wrote, in all its lives; empty when the engine cannot tell."""
     try:
-        return tuple(lines(engine, container, tail=count))[-count:]
+        said = tuple(lines(engine, container, tail=count))[-count:]
     except (ShipitError, OSError):
         return ()
+    return tuple(s if len(s) <= _LONGEST else f"{s[: _LONGEST - 1]}…" for s in said)
 
 
 def lines(

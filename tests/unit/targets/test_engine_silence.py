@@ -1,4 +1,4 @@
-"""An engine that goes away, or says nothing more, is a RemoteError in bounded time."""
+"""An engine that goes away, says nothing more, or says too much: bounded in time and in size."""
 
 import socket
 import threading
@@ -15,6 +15,7 @@ from shipit.targets.docker import tasks
 from shipit.targets.docker.compose import Compose
 from shipit.targets.docker.containers import Container, Survey
 from shipit.targets.docker.files import Files
+from shipit.targets.docker.logs import last_lines
 from shipit.targets.engine.address import Address
 from shipit.targets.engine.client import Engine
 
@@ -80,6 +81,19 @@ def test_says_nothing_more(fickle: Fickle, then: bytes) -> None:
 
 def test_goes_away_without_an_answer(fickle: Fickle) -> None:
     assert read(fickle).temporary
+
+
+def test_a_line_that_is_kept_with_a_failure_is_cut(fickle: Fickle) -> None:
+    """A program that writes its whole state on one line does not fill the ledger."""
+    said = b"short\n" + b"x" * 50_000 + b"\n"
+    frame = b"\x01\0\0\0" + len(said).to_bytes(4, "big") + said
+    fickle.then = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(frame), frame)
+    engine = Engine(fickle.address)
+    (container,) = OneRun(engine, "shop-dev").containers()
+    first, second = last_lines(engine, container)
+    engine.close()
+    assert first == "short"
+    assert second == "x" * 999 + "…"
 
 
 class OneRun(Survey):
