@@ -253,6 +253,7 @@ def _rolled_back(
 def _superseded(
     env: EnvironmentState, event: e.DeploymentSuperseded, commit: e.Commit
 ) -> EnvironmentState:
+    env = _unhealthy(env, commit, f"superseded by {event.by}: what runs here is not known")
     return _ended(env, commit, "superseded", (Reason("", f"superseded by {event.by}"),))
 
 

@@ -312,3 +312,11 @@ def test_holds_checks_and_removal() -> None:
 def test_a_check_where_nothing_runs_says_nothing() -> None:
     checked = e.HealthChecked(environment="dev", healthy=True)
     assert folded(checked).environment("dev").current is None
+
+
+def test_what_runs_after_another_went_past_is_not_called_healthy() -> None:
+    another = e.DeploymentSuperseded(environment="dev", token=3, by="svc/42")
+    env = folded(started(), succeeded(1), started(release=B), another).environment("dev")
+    assert env.current is not None
+    assert (env.current.release, env.current.healthy) == (A, False)
+    assert env.current.note == "superseded by svc/42: what runs here is not known"
