@@ -10,7 +10,7 @@ import msgspec
 from shipit.errors import RemoteError
 from shipit.model.digest import Digest
 from shipit.registry import address, blobs
-from shipit.registry.downloads import Download
+from shipit.registry.downloads import Download, WrongContentError
 from shipit.registry.manifests import Descriptor
 from shipit.registry.retry import Patience, persist
 from shipit.registry.transport import Transport
@@ -94,6 +94,8 @@ class Courier:
                     session=session,
                     start=start,
                 )
+            except WrongContentError:
+                raise  # what the registry kept of it is wrong too
             except RemoteError as error:
                 if error.status or not error.temporary:
                     raise

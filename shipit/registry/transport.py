@@ -1,6 +1,6 @@
 """Requests to registries: authorized, redirected, within deadlines, errors mapped.
 
-Nothing is tried again here, but for the one repetition after a 401 with new credentials.
+Nothing is tried again here, but for the repetition after a 401 with new credentials.
 """
 
 import http.client
@@ -20,6 +20,7 @@ CHUNK = 256 * 1024  # bytes a read or write
 SHORT = 120.0  # seconds for an exchange of small things, all in all
 ANSWER = 60.0  # seconds until an answer begins
 _REDIRECTS = 5
+_RENEWALS = 2  # a token that another thread has just renewed may have expired again
 _USER_AGENT = f"shipit/{__version__}"
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _PLAIN_TO_TLS = b"HTTPS"  # in what servers say to plain HTTP on a port for TLS: Go's, nginx', ...
@@ -86,18 +87,21 @@ class Transport:
             return self._once(call, None)
         header = self._auth.header(call.registry, call.scopes)
         response = self._once(call, header)
-        if response.status != 401:
-            return response
-        challenges = auth.parse_challenges(response.headers.get("WWW-Authenticate", ""))
-        try:
-            renewed = self._auth.renew(call.registry, call.scopes, challenges, header)
-        except ShipitError:
+        for _ in range(_RENEWALS):
+            if response.status != 401:
+                break
+            challenges = auth.parse_challenges(response.headers.get("WWW-Authenticate", ""))
+            try:
+                renewed = self._auth.renew(call.registry, call.scopes, challenges, header)
+            except ShipitError:
+                discard(response)
+                raise
+            if renewed is None:
+                break
             discard(response)
-            raise
-        if renewed is None:
-            return response
-        discard(response)
-        return self._once(call, renewed)
+            header = renewed
+            response = self._once(call, header)
+        return response
 
     def _once(self, call: Call, authorization: str | None) -> Response:
         headers = {"User-Agent": _USER_AGENT, **call.headers}
@@ -187,22 +191,31 @@ def read(response: Response, limit: int, title: str, registry: str) -> bytes:
 def pieces(
     response: Response, title: str, registry: str, buffer: memoryview
 ) -> Iterable[memoryview]:
-    """A large body in the one buffer, which is filled again each time."""
+    """A large body in the one buffer, which is filled again each time. What came before a
+    connection broke is given too."""
+    broken: Exception | None = None
     try:
-        while count := _fill(response, buffer):
-            yield buffer[:count]
-    except (OSError, http.client.HTTPException) as error:
-        raise failures.unreachable(error, title, registry) from error
+        while broken is None:
+            count, broken = _fill(response, buffer)
+            if count:
+                yield buffer[:count]
+            elif broken is None:
+                return
+        raise failures.unreachable(broken, title, registry) from broken
     finally:
         response.close()
 
 
-def _fill(response: Response, buffer: memoryview) -> int:
-    """As much as fits: TLS gives 16 kB at a time, and every piece costs its passing on."""
+def _fill(response: Response, buffer: memoryview) -> tuple[int, Exception | None]:
+    """As much as fits, and what went wrong then: TLS gives 16 kB at a time, and every piece costs
+    its passing on."""
     filled = 0
-    while filled < len(buffer) and (count := response.readinto(buffer[filled:])):
-        filled += count
-    return filled
+    try:
+        while filled < len(buffer) and (count := response.readinto(buffer[filled:])):
+            filled += count
+    except (OSError, http.client.HTTPException) as error:
+        return filled, error
+    return filled, None
 
 
 def discard(response: Response) -> int:
