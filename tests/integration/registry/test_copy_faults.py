@@ -53,8 +53,8 @@ class Way:
     def target(self) -> str:
         return f"{self.up.address}/production/web"
 
-    def copy(self, *, whole: bool = False, move: bool = False) -> None:
-        self.client.copy(self.image, self.target, tag="released", whole=whole, move=move)
+    def copy(self) -> None:
+        self.client.copy(self.image, self.target, tag="released")
 
     def is_right(self) -> bool:
         """All is at the destination under the tag, as one sees who asks it without the proxy."""
