@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.aws, pytest.mark.engine, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not runs_containers():
-        pytest.skip("no ministack with the Docker SDK: `scripts/ministack` installs it")
+        pytest.skip("ministack has no Docker SDK: requirements/ministack.in lacks it")
     engine = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     with ministack(tmp_path_factory.mktemp("ministack"), engine=engine) as running:
         yield running
