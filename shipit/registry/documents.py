@@ -19,6 +19,14 @@ PAGE = 1000  # tags asked for at once
 _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
 
 
+class NoRepositoryError(PreconditionError):
+    """Nothing was ever pushed there, or nothing with a tag."""
+
+
+class OldFormatError(PreconditionError):
+    """A manifest of a format that registries have given up."""
+
+
 class TagList(msgspec.Struct, frozen=True):
     """`tags` is null for an empty repository in some registries."""
 
@@ -69,7 +77,7 @@ def _refuse_old(media_type: str, content: bytes, repository: str, reference: Dig
     if not name and b'"schemaVersion"' in content and b'"fsLayers"' in content:
         name = media.SCHEMA_1
     if name:
-        raise PreconditionError(
+        raise OldFormatError(
             f"{_at(repository, reference)} is {name}",
             "registries have given that format up, and no engine of today runs it",
             "build the image again, or push it again with a tool of today",
@@ -139,6 +147,7 @@ def put(transport: Transport, repository: str, manifest: Manifest, tag: str = ""
             f"{call.title}: the registry stored another manifest",
             f"it says {claimed}, sent was {manifest.digest}",
             request=call.title,
+            temporary=True,  # a tag that points elsewhere now is written again
         )
     return noted
 
@@ -157,7 +166,7 @@ def delete(transport: Transport, repository: str, reference: Digest | str) -> bo
 
 
 def tags(transport: Transport, repository: str, page: int) -> Iterator[str]:
-    """Every tag, `page` at a request. Raises PreconditionError when there is no such repository."""
+    """Every tag, `page` at a request. Raises NoRepositoryError."""
     registry, path = address.split(repository)
     target = f"/v2/{path}/tags/list?{urlencode({'n': page})}"
     while target:
@@ -165,7 +174,7 @@ def tags(transport: Transport, repository: str, page: int) -> Iterator[str]:
         response = transport.send(call)
         if response.status == 404:
             discard(response)
-            raise PreconditionError(
+            raise NoRepositoryError(
                 f"the registry {registry} has no repository {path}",
                 next_step="push an image to it, or look at the name",
             )

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from shipit.errors import PreconditionError
 from shipit.model.digest import Digest
 from shipit.registry import address, documents, media
 from shipit.registry.manifests import LIMIT, Descriptor, Manifest, index_of
@@ -98,7 +97,7 @@ class Referrers:
         found: dict[str, list[str]] = {}
         try:
             tags = list(documents.tags(self._transport, repository, documents.PAGE))
-        except PreconditionError:
+        except documents.NoRepositoryError:
             return found
         for tag in tags:
             named, dot, suffix = tag.partition(".")

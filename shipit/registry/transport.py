@@ -43,7 +43,10 @@ class Call(msgspec.Struct, frozen=True):
 
     @property
     def url(self) -> str:
-        return urljoin(f"{address.base_url(self.registry)}/", self.target)
+        home = address.base_url(self.registry)
+        if self.target.startswith("/v2/"):
+            return home + self.target
+        return urljoin(f"{home}/", self.target)
 
     @property
     def title(self) -> str:
@@ -53,6 +56,8 @@ class Call(msgspec.Struct, frozen=True):
     @property
     def is_home(self) -> bool:
         """Whether it goes to the registry itself, and so may carry its credentials."""
+        if self.target.startswith("/v2/"):
+            return True
         return _may_follow(address.base_url(self.registry), self.url)
 
 

@@ -5,7 +5,6 @@ from threading import Lock
 
 import msgspec
 
-from shipit.errors import PreconditionError
 from shipit.model.digest import Digest
 from shipit.registry import documents
 from shipit.registry.manifests import Manifest
@@ -52,5 +51,5 @@ class Archive:
         neither vouches for anything."""
         try:
             return persist(lambda: documents.find(self._transport, self._repository, tag))
-        except PreconditionError:
+        except documents.OldFormatError:
             return None
