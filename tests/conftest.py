@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import debian_registry
+from tests.fakes import debian_registry, peers
 from tests.fakes.fence import Fence
 
 _FENCE = pytest.StashKey[Fence]()
@@ -83,8 +83,14 @@ def _no_moto() -> str:
     return "" if there else "no moto server: `scripts/ground --tests` installs it"
 
 
+def _no_peers() -> str:
+    missing = [name for name in peers.NAMES if not peers.find(name)]
+    return f"no {', '.join(missing)}: `scripts/ground --tests` installs them" if missing else ""
+
+
 _MISSING: dict[str, Callable[[], str]] = {
     "engine": _no_engine,
     "registry": _no_registry,
     "aws": _no_moto,
+    "peers": _no_peers,
 }
