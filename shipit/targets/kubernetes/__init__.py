@@ -1,0 +1,1 @@
+"""Kubernetes, GKE and EKS as a target."""
