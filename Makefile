@@ -22,18 +22,18 @@ test: ## the checks and every test, also when a check fails
 	[ $$checked = 0 ] && [ $$tested = 0 ]
 
 check: ## formatting, lint, types, and the direction of imports
-	@scripts/venv
+	@scripts/venv --dev
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
 bench: ## the speed promises, as ratios in one run
-	@scripts/ground
+	@scripts/ground --tests
 	$(python) -m bench
 
 docs: ## make the generated reference pages again
-	@scripts/venv
+	@scripts/venv --dev
 	$(python) -m docs
 
 lock: ## make requirements/*.txt again
