@@ -6,6 +6,7 @@ cloud.google.com/artifact-registry/docs/docker/authentication. Needs google-auth
 import time
 from datetime import UTC, datetime
 
+from shipit import google_credentials
 from shipit.registry import google
 from shipit.registry.credentials import Credentials
 from shipit.registry.keychain import NOT_MINE
@@ -24,21 +25,21 @@ class ArtifactRegistry:
     def resolve(self, registry: str) -> Credentials | None:
         if google.parse(registry) is None:
             return self._decline(registry, NOT_MINE)
-        if not google.is_installed():
-            return self._decline(registry, google.EXTRA)
+        if not google_credentials.is_installed():
+            return self._decline(registry, google_credentials.EXTRA)
         from google.auth.exceptions import GoogleAuthError
 
         try:
-            found = google.find()
+            found = google_credentials.find()
             if found is None:
                 return self._decline(
                     registry,
                     "there are no Google credentials: run `gcloud auth application-default login`, "
                     "or set GOOGLE_APPLICATION_CREDENTIALS",
                 )
-            found.refresh(google.request)
+            found.refresh(google_credentials.request)
         except (GoogleAuthError, OSError, ValueError) as error:
-            return self._decline(registry, google.said(error))
+            return self._decline(registry, google_credentials.said(error))
         source = f"{self.name} ({_who(found)})"
         return Credentials.basic(_USER, found.token, source, expires=_end(found.expiry))
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, Self, TypeVar
 
+from shipit import google_credentials
 from shipit.errors import PreconditionError, RemoteError, ShipitError
 from shipit.registry import address, google
 from shipit.registry.repositories.plan import (
@@ -59,7 +60,7 @@ class _Location:
             raise PreconditionError(
                 f"{home} cannot be looked at",
                 "google-cloud-artifact-registry is not installed",
-                google.INSTALL,
+                google_credentials.INSTALL,
             )
         self._home = home
         registry, path = address.split(home)
@@ -82,7 +83,7 @@ class _Location:
         from google.cloud import artifactregistry_v1
         from google.oauth2.credentials import Credentials
 
-        token = google.token()
+        token = google_credentials.token()
         if not token:
             raise PreconditionError(
                 f"there are no Google credentials for {self._home}",
@@ -142,7 +143,7 @@ class _Location:
         except (GoogleAuthError, ValueError) as error:
             raise PreconditionError(
                 f"Google was not asked for {self._home}",
-                google.said(error),
+                google_credentials.said(error),
                 "run `gcloud auth application-default login`",
             ) from None
         except (OSError, TimeoutError, exceptions.GoogleAPIError) as error:
