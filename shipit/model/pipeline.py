@@ -79,6 +79,15 @@ class GkeTarget(_Settings, frozen=True):
         str, Meta(description="The cluster's region or zone, as in europe-west1.")
     ] = ""
     cluster: Annotated[str, Meta(description="The cluster's name.")] = ""
+    endpoint: Annotated[
+        str,
+        Meta(
+            pattern="^(dns|public|private)?$",
+            description="Which of the control plane's endpoints is used: dns, public or private."
+            " Left out: the IP address that the cluster names, else dns.",
+            extra={"form": "dns, public or private"},
+        ),
+    ] = ""
     namespace: Namespace = ""
     stack: Stack = ""
 
@@ -86,8 +95,13 @@ class GkeTarget(_Settings, frozen=True):
 class EksTarget(_Settings, frozen=True):
     """An Amazon Elastic Kubernetes Service cluster."""
 
-    region: Annotated[str, Meta(description="The AWS region, as in eu-west-1.")] = ""
+    region: Annotated[
+        str, Meta(description="The AWS region, as in eu-west-1. Left out: AWS_REGION's.")
+    ] = ""
     cluster: Annotated[str, Meta(description="The cluster's name.")] = ""
+    profile: Annotated[
+        str, Meta(description="A profile of the AWS configuration files. Left out: AWS_PROFILE's.")
+    ] = ""
     namespace: Namespace = ""
     stack: Stack = ""
 

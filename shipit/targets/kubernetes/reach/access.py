@@ -23,7 +23,8 @@ class Access(msgspec.Struct, frozen=True):
     new one after a 401. It raises PreconditionError when it cannot, and threads may share it.
     `ca` is PEM, empty for the system's roots; `certificate` and `key` are the client's own, PEM.
     `server_name` is what the server's certificate is held against, where that is not the host.
-    `headers` come with every request (impersonation). `refused` says what to do about a 401.
+    `headers` come with every request (impersonation). `refused` says what to do about a 401,
+    `unreached` what may be in the way when the server does not answer.
     `namespace` is the context's, "" where there is none.
     """
 
@@ -39,6 +40,7 @@ class Access(msgspec.Struct, frozen=True):
     proxy: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     refused: str = ""
+    unreached: str = ""
 
     def __repr__(self) -> str:
         return f"Access({self.name}, {self.server})"
