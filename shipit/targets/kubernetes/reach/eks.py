@@ -8,6 +8,7 @@ Authorization from Outside a Cluster"). Signing it asks nobody. Needs the extras
 
 import base64
 import importlib.util
+import os
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ _SIGNED_FOR = 60  # seconds in X-Amz-Expires; EKS takes the token for 15 minutes
 _LIFE = 15 * 60.0
 _EARLY = 3 * 60.0
 _CONNECT, _READ = 10, 30  # seconds for one request
+_ATTEMPTS = 4  # botocore's own, with jitter
 _SERVING = ("ACTIVE", "UPDATING")
 _ABSENT = ("ResourceNotFoundException",)
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
@@ -116,8 +118,9 @@ def _session(settings: EksTarget) -> Any:
     import botocore.session
 
     session = botocore.session.Session(profile=settings.profile or None)
-    if settings.region:
-        session.set_config_variable("region", settings.region)
+    region = settings.region or os.environ.get("AWS_REGION", "")  # botocore knows the other one
+    if region:
+        session.set_config_variable("region", region)
     return session
 
 
@@ -127,7 +130,7 @@ def _describe(session: Any, settings: EksTarget) -> dict[str, Any]:
     config = Config(
         connect_timeout=_CONNECT,
         read_timeout=_READ,
-        retries={"mode": "standard", "total_max_attempts": 4},
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         user_agent_extra="shipit",
     )
     client = session.create_client("eks", config=config)
