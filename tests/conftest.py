@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import debian_registry, peers
+from tests.fakes import debian_registry, peers, pulumi_engine
 from tests.fakes.fence import Fence
 
 _FENCE = pytest.StashKey[Fence]()
@@ -93,4 +93,5 @@ _MISSING: dict[str, Callable[[], str]] = {
     "registry": _no_registry,
     "aws": _no_moto,
     "peers": _no_peers,
+    "pulumi": pulumi_engine.missing,
 }

@@ -31,6 +31,10 @@ SECTIONS: dict[str, dict[str, str]] = {
         "freeze": "Stop the line, with a reason.",
         "unfreeze": "Lift a hold.",
     },
+    "Ground": {
+        "provision": "Bring an environment's Pulumi stack up, preview first.",
+        "destroy": "Take an environment's Pulumi stack down.",
+    },
     "Containers": {
         "ps": "List containers.",
         "logs": "Show what containers write.",

@@ -10,7 +10,7 @@ import msgspec
 
 from shipit.config import file
 from shipit.errors import UnknownNameError, did_you_mean
-from shipit.model.pipeline import Environment, Pipeline
+from shipit.model.pipeline import Environment, Pipeline, TargetSettings
 from shipit.targets import kinds
 
 if TYPE_CHECKING:  # both pull in what `shipit --help` has no time for
@@ -60,13 +60,25 @@ class Project:
         return {
             name: kinds.build(
                 name,
-                settings,
+                self.with_outputs(settings, environment.name),
                 environment=environment.name,
                 app=self.pipeline.app,
                 root=self.pipeline.root,
             )
             for name, settings in environment.targets.items()
         }
+
+    def with_outputs(self, settings: TargetSettings, environment: str) -> TargetSettings:
+        """What a target leaves out is what its stack's outputs say, as the ledger keeps them.
+
+        Raises PreconditionError for a stack that was not provisioned yet.
+        """
+        stack = getattr(settings.settings, "stack", "")
+        if not stack:
+            return settings
+        from shipit.delivery.outputs import filled
+
+        return filled(settings, stack, environment, self.ledger.read())
 
     @contextmanager
     def registries(self) -> Iterator[Registries]:

@@ -3,6 +3,7 @@ and a changed meaning is a new version, so that any shipit reads what any earlie
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -147,6 +148,21 @@ class HealthChecked(_Event, frozen=True, tag="environment.checked", kw_only=True
     note: str = ""
 
 
+class StackProvisioned(_Event, frozen=True, tag="stack.provisioned", kw_only=True):
+    """`outputs` are those that are no secret: what a target's `stack:` reads."""
+
+    stack: str
+    environment: str = ""
+    project: str = ""
+    outputs: dict[str, Any] = {}
+
+
+class StackDestroyed(_Event, frozen=True, tag="stack.destroyed", kw_only=True):
+    stack: str
+    environment: str = ""
+    project: str = ""
+
+
 class EnvironmentRemoved(_Event, frozen=True, tag="environment.removed", kw_only=True):
     environment: str
 
@@ -167,6 +183,8 @@ Event = (
     | HoldLifted
     | HealthChecked
     | EnvironmentRemoved
+    | StackProvisioned
+    | StackDestroyed
 )
 
 

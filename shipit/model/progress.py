@@ -9,7 +9,8 @@ from shipit.model.digest import Digest
 
 
 class Stage(StrEnum):
-    """The stages of a deployment, in order (and `build`, which comes before every deployment)."""
+    """The stages of a deployment, in order (`build` comes before every deployment; `provision` is
+    the work on a stack, and no part of any)."""
 
     BUILD = "build"
     GATES = "gates"
@@ -24,6 +25,7 @@ class Stage(StrEnum):
     VERIFY = "verify"
     ROLLBACK = "rollback"
     RECORD = "record"
+    PROVISION = "provision"
 
 
 class Mark(StrEnum):

@@ -10,6 +10,7 @@ from shipit.model import events as e
 from shipit.model.digest import Digest
 from shipit.model.progress import Reason, Stage
 from shipit.model.release import ReleaseSummary
+from shipit.model.stack import StackRecord
 
 KEPT_RELEASES = 200
 KEPT_DEPLOYMENTS = 50  # an environment; older ones are in the log
@@ -109,10 +110,11 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     A state of another `version` is not read, but folded again: what is in one has changed."""
 
     number: int = 0
-    version: int = 2
+    version: int = 3
     releases: tuple[ReleaseSummary, ...] = ()
     environments: dict[str, EnvironmentState] = {}
     deployments: int = 0
+    stacks: dict[str, StackRecord] = {}
 
     def environment(self, name: str) -> EnvironmentState:
         return self.environments.get(name, _EMPTY)
@@ -151,11 +153,22 @@ def fold(state: State, commit: e.Commit) -> State:
 def _step(state: State, event: e.Event, commit: e.Commit) -> State:
     if isinstance(event, e.ReleaseCreated):
         return _with_release(state, event.release)
+    if isinstance(event, e.StackProvisioned | e.StackDestroyed):
+        return replace(state, stacks=_stacks(state, event, commit))
     before = state.environment(event.environment)
     after: EnvironmentState = _STEPS[type(event)](before, event, commit)
     if isinstance(event, e.DeploymentStarted):
         state = replace(state, deployments=state.deployments + 1)
     return replace(state, environments={**state.environments, event.environment: after})
+
+
+def _stacks(
+    state: State, event: e.StackProvisioned | e.StackDestroyed, commit: e.Commit
+) -> dict[str, StackRecord]:
+    others = {name: stack for name, stack in state.stacks.items() if name != event.stack}
+    if isinstance(event, e.StackDestroyed):
+        return others
+    return {**others, event.stack: StackRecord(event.outputs, commit.at, commit.by.name)}
 
 
 def _with_release(state: State, release: ReleaseSummary) -> State:

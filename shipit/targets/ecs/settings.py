@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from shipit.errors import ConfigurationError
 from shipit.model.pipeline import EcsTarget
 
-_NO_STACKS = "this version of shipit reads nothing from a stack"
-
 
 def refuse(target: EcsTarget, environment: str) -> None:
     """Raises ConfigurationError for the first thing that does not agree."""
@@ -20,8 +18,6 @@ def refuse(target: EcsTarget, environment: str) -> None:
 
 
 def _broken(target: EcsTarget) -> Iterator[tuple[str, str, str]]:
-    if target.stack:
-        yield "stack", _NO_STACKS, "name the cluster, subnets and security groups themselves"
     if target.capacity_providers and target.launch_type:
         both = "launch_type and capacity_providers are both here; one says what tasks run on"
         yield "capacity_providers", both, "take one away"

@@ -84,6 +84,14 @@ WRITTEN: list[dict[str, object]] = [
     {"type": "environment.released", "environment": "qa", "reason": "it is over"},
     {"type": "environment.checked", "environment": "qa", "healthy": False, "note": "web is down"},
     {"type": "environment.removed", "environment": "qa"},
+    {
+        "type": "stack.provisioned",
+        "stack": "qa",
+        "environment": "qa",
+        "project": "shop",
+        "outputs": {"cluster": "shop-qa", "subnets": ["subnet-1"]},
+    },
+    {"type": "stack.destroyed", "stack": "qa", "environment": "qa", "project": "shop"},
 ]
 
 

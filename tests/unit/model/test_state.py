@@ -91,6 +91,8 @@ events = st.one_of(
     st.builds(e.ReleaseRejected, environment=environments, release=releases),
     st.builds(e.HealthChecked, environment=environments, healthy=st.booleans()),
     st.builds(e.EnvironmentRemoved, environment=environments),
+    st.builds(e.StackProvisioned, stack=environments, outputs=st.just({"cluster": "one"})),
+    st.builds(e.StackDestroyed, stack=environments),
     st.builds(created, st.integers(min_value=0, max_value=5)),
 )
 logs = st.lists(

@@ -279,7 +279,6 @@ def test_a_lost_answer_makes_no_second_service_and_no_second_deployment(shop: Sh
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"stack": "prod"}, "stack: this version of shipit reads nothing from a stack"),
         (
             {"launch_type": "fargate", "capacity_providers": {"FARGATE": 1}},
             "capacity_providers: launch_type and capacity_providers are both here",

@@ -1,0 +1,45 @@
+"""`shipit provision`: bring an environment's stack up, preview first."""
+
+import click
+
+from shipit.cli.session import Session, env_option, verb
+from shipit.errors import UsageError
+
+
+@verb("provision")
+@env_option(required=False)
+@click.option("--infra", is_flag=True, help="The account's foundations, instead of an environment.")
+@click.option("--preview", is_flag=True, help="Only show what would change.")
+@click.option("--refresh", is_flag=True, help="First read every resource again from the cloud.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+def command(
+    session: Session, environment: str, *, infra: bool, preview: bool, refresh: bool, yes: bool
+) -> None:
+    """Make or change what an environment's target stands on, with its Pulumi stack.
+
+    Shows what would change, then asks. The stack's outputs are kept in the ledger, where targets
+    with `stack:` read them: deploying needs no Pulumi.
+    """
+    from shipit.cli.present import stack as drawn
+    from shipit.delivery import provisioning
+
+    if bool(environment) == infra:
+        raise UsageError("which stack?", next_step="name one: --env ENV, or --infra")
+    opened = (
+        provisioning.of_account(session.project)
+        if infra
+        else provisioning.of_environment(session.project, environment)
+    )
+    drawn.follow(session, opened.begin(refresh=refresh))
+    plan = drawn.follow(session, opened.preview())
+    if preview or not plan.changes:
+        drawn.end(session, plan, lambda: drawn.plan(plan))
+    if preview:
+        return
+    if plan.changes and not session.as_json:
+        drawn.plan(plan)
+    if plan.changes and not yes:
+        drawn.ask("apply these changes?", "they would be applied")
+    done = drawn.follow(session, opened.up())
+    if plan.changes:
+        drawn.end(session, done, lambda: drawn.done(done))

@@ -1,0 +1,161 @@
+"""`pulumi-resource-aws` and `pulumi-resource-gcp`: the providers' protocol
+(pulumirpc.ResourceProvider) over a cloud in a folder.
+
+What a program gives is held against the SDK's own types, which are generated from the providers'
+schemas: a property that they do not have is refused, and so is a missing one.
+"""
+
+import importlib
+import inspect
+import re
+import sys
+import uuid
+from concurrent import futures
+from contextlib import suppress
+from typing import Any
+
+import grpc
+from google.protobuf import empty_pb2, json_format, struct_pb2
+from pulumi.runtime.proto import ResourceProviderServicer, plugin_pb2, provider_pb2
+from pulumi.runtime.proto.provider_pb2_grpc import add_ResourceProviderServicer_to_server
+
+from tests.fakes.pulumi_engine.cloud import Cloud
+from tests.fakes.pulumi_engine.known import answer, computed
+
+
+class Provider(ResourceProviderServicer):
+    def __init__(self, package: str, version: str) -> None:
+        self._package, self._version = package, version
+        self._cloud = Cloud.of_environment()
+
+    def Handshake(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return provider_pb2.ProviderHandshakeResponse()
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return plugin_pb2.PluginInfo(version=self._version)
+
+    def GetSchema(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return provider_pb2.GetSchemaResponse(schema="{}")
+
+    def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return provider_pb2.DiffResponse()
+
+    def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return provider_pb2.ConfigureResponse(supportsPreview=True, acceptOutputs=True)
+
+    def Attach(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return empty_pb2.Empty()
+
+    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return empty_pb2.Empty()
+
+    def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
+        given = json_format.MessageToDict(request.news)
+        failures = [
+            provider_pb2.CheckFailure(property=name, reason=why)
+            for name, why in _wrong(_type(request.urn), given)
+        ]
+        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+
+    def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
+        old = json_format.MessageToDict(request.old_inputs)
+        new = json_format.MessageToDict(request.news)
+        changed = sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))
+        kind = (
+            provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE
+        )
+        replaces = [k for k in changed if k == "name"]
+        return provider_pb2.DiffResponse(changes=kind, diffs=changed, replaces=replaces)
+
+    def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
+        kind, name = _type(request.urn), request.urn.rpartition("::")[2]
+        inputs = json_format.MessageToDict(request.properties)
+        if request.preview:
+            return provider_pb2.CreateResponse(properties=request.properties)
+        if why := self._cloud.creating(kind):
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, why)
+        made = f"{name}-{uuid.uuid4().hex[:8]}"
+        self._cloud.put(made, {"type": kind, "name": name, "inputs": inputs})
+        return provider_pb2.CreateResponse(id=made, properties=_outputs(kind, name, made, inputs))
+
+    def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
+        found = self._cloud.get(request.id)
+        if found is None:
+            return provider_pb2.ReadResponse()
+        outputs = _outputs(found["type"], found["name"], request.id, found["inputs"])
+        return provider_pb2.ReadResponse(
+            id=request.id, properties=outputs, inputs=_struct(found["inputs"])
+        )
+
+    def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
+        kind, name = _type(request.urn), request.urn.rpartition("::")[2]
+        inputs = json_format.MessageToDict(request.news)
+        if not request.preview:
+            self._cloud.put(request.id, {"type": kind, "name": name, "inputs": inputs})
+        return provider_pb2.UpdateResponse(properties=_outputs(kind, name, request.id, inputs))
+
+    def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._cloud.delete(request.id)
+        return empty_pb2.Empty()
+
+    def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802
+        given = json_format.MessageToDict(request.args)
+        found = answer(request.tok, given)
+        if found is None:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{request.tok} is not played here")
+        return provider_pb2.InvokeResponse(**{"return": _struct(found or {})})
+
+
+def _type(urn: str) -> str:
+    """urn:pulumi:stack::project::parent$type::name"""
+    return urn.split("::")[2].rpartition("$")[2]
+
+
+def _outputs(kind: str, name: str, made: str, inputs: dict[str, Any]) -> struct_pb2.Struct:
+    return _struct({**inputs, **computed(kind, name, made, inputs)})
+
+
+def _struct(values: dict[str, Any]) -> struct_pb2.Struct:
+    made = struct_pb2.Struct()
+    json_format.ParseDict(values, made)
+    return made
+
+
+def _wrong(kind: str, given: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the SDK's class for the resource's arguments says against it."""
+    package, module, name = kind.split(":")
+    found = importlib.import_module(f"pulumi_{package}.{module.partition('/')[0]}")
+    arguments = getattr(found, f"{name}Args")
+    allowed = inspect.signature(arguments.__init__).parameters
+    required = {n for n, p in allowed.items() if p.default is inspect.Parameter.empty} - {
+        "__self__",
+        "self",
+    }
+    names = {_snake(key): key for key in given if not key.startswith("__")}
+    unknown = [
+        (key, f"{name} has no such property") for n, key in names.items() if n not in allowed
+    ]
+    missing = [(n, f"{name} needs it") for n in sorted(required - names.keys())]
+    return unknown + missing
+
+
+def _snake(name: str) -> str:
+    """The SDK's own way: `vpcId` is vpc_id, `ipv6CidrBlock` ipv6_cidr_block."""
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
+
+
+def main(package: str, version: str) -> None:
+    server = grpc.server(futures.ThreadPoolExecutor(16))
+    add_ResourceProviderServicer_to_server(Provider(package, version), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(port, flush=True)  # noqa: T201 - how the engine learns it
+    with suppress(KeyboardInterrupt):
+        server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
