@@ -92,13 +92,6 @@ class _Signer:
 
 def _refuse(settings: EksTarget, environment: str) -> None:
     path = f"environments.{environment}.target.eks"
-    if settings.stack:
-        raise ConfigurationError(
-            "this version of shipit reads nothing from a stack",
-            file="shipit.yaml",
-            path=f"{path}.stack",
-            next_step="name region and cluster themselves",
-        )
     if not settings.cluster:
         raise ConfigurationError(
             "it is not said",

@@ -61,13 +61,6 @@ def access(settings: GkeTarget, environment: str) -> Access:
 
 def _resource(settings: GkeTarget, environment: str) -> str:
     path = f"environments.{environment}.target.gke"
-    if settings.stack:
-        raise ConfigurationError(
-            "this version of shipit reads nothing from a stack",
-            file="shipit.yaml",
-            path=f"{path}.stack",
-            next_step="name project, location and cluster themselves",
-        )
     project = settings.project or next(filter(None, map(os.environ.get, _PROJECTS)), "")
     for key, value in (
         ("project", project),

@@ -201,8 +201,6 @@ def test_nobody_answers(aws: FakeEks, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_not_said(aws: FakeEks) -> None:
     with pytest.raises(ConfigurationError, match=r"production\.target\.eks\.cluster"):
         reached(EksTarget(region="eu-west-1"))
-    with pytest.raises(ConfigurationError, match=r"production\.target\.eks\.stack"):
-        reached(EksTarget(cluster="prod", stack="prod"))
 
 
 def test_no_secret_is_in_the_token(aws: FakeEks, authenticator: Authenticator, ask: Ask) -> None:

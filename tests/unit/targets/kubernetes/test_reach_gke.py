@@ -207,8 +207,3 @@ def test_the_project_of_the_environment(google: FakeGke, monkeypatch: pytest.Mon
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "acme")
     reached(project="")
     assert google.calls == [("GET", NAME)]
-
-
-def test_a_stack_is_not_passed_over(google: FakeGke) -> None:
-    with pytest.raises(ConfigurationError, match=r"gke\.stack"):
-        reached(stack="acme-staging")
