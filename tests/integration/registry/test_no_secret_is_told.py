@@ -8,12 +8,20 @@ import json
 import logging
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from shipit.delivery.deploy import deploy
+from shipit.delivery.project import Registries
+from shipit.delivery.request import Request
 from shipit.errors import ShipitError
+from shipit.ledger.store import open_store
+from shipit.model.events import ReleaseCreated
+from shipit.model.image import Image
+from shipit.model.release import ReleaseImage, summarize
 from shipit.registry import retry
 from shipit.registry.artifact_registry import ArtifactRegistry
 from shipit.registry.client import Client
@@ -27,6 +35,7 @@ from tests.fakes.artifact_registry import HOST as GOOGLE
 from tests.fakes.artifact_registry import FakeGoogle
 from tests.fakes.command import Shipit
 from tests.fakes.ecr import HOST, FakeEcr
+from tests.fakes.project import FakeProject, environment, make_release
 from tests.fakes.registry import FakeRegistry, answer_error
 from tests.fakes.scoped_registry import ScopedRegistry, encoded
 
@@ -171,6 +180,47 @@ def test_no_error_no_cause_and_no_log_holds_a_secret(
 
     assert said, "nothing failed: the fault was no fault"
     _hold_nothing("\n".join([*said, caplog.text]), way.secrets())
+
+
+class Served(FakeProject):
+    """Its environment is served from the registry of a way."""
+
+    def __init__(self, root: Path, way: Way, home: str, ledger: Path) -> None:
+        served = environment("dev", registry=way.repository.rpartition("/")[0])
+        super().__init__(root, served, store=open_store(str(ledger), root))
+        self._way, self._home = way, home
+
+    @contextmanager
+    def registries(self) -> Iterator[Registries]:
+        yield Registries(self._way.client, self._home, embedded=True)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_ledger_keeps_none(
+    way: Way, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deployment whose copy the fault ends: what is on record for ever, and what was shown."""
+    monkeypatch.setattr(retry, "_pause", lambda *_: 0.0)
+    ledger = tmp_path / "ledger"
+    with FakeRegistry(tmp_path / "built") as built:
+        project = Served(tmp_path, way, f"{built.address}/shop", ledger)
+        repository = f"{built.address}/shop/web"
+        image = Image(repository, images.push(way.client, repository, "a").digest)
+        made = make_release("a")
+        made = msgspec.structs.replace(made, images={"web": ReleaseImage(image)})
+        project.ledger.put_release(made)
+        project.say(ReleaseCreated(release=summarize(made)))
+        way.registry.faults.append(lambda request: FAULTS[fault](request) or True)
+        said: list[str] = []
+        try:
+            said += [repr(step) for step in deploy(project, Request("dev"))]
+        except ShipitError as error:
+            said += traceback.format_exception(error)
+
+    kept = [path.read_text() for path in ledger.rglob("*") if path.is_file()]
+    ended = ("deployment.failed", "deployment.interrupted")
+    assert any(end in text for text in kept for end in ended), "\n".join(said)
+    _hold_nothing("\n".join([*said, *kept]), way.secrets())
 
 
 def test_credentials_themselves_say_nothing(way: Way) -> None:
