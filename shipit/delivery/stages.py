@@ -4,6 +4,8 @@ from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from shipit.delivery.copying import followed, in_words
 from shipit.delivery.desired import built_at, exercised
 from shipit.delivery.probes import answer
@@ -89,7 +91,7 @@ def tasks(work: Work, stage: Stage, names: Sequence[str]) -> Iterator[Step]:
             )
         yield work.say(stage, Mark.RUNNING, subject=task)
         key = f"{work.lease.origin}"
-        yield from _to_the_end(work, target.run_task(work.desired, task, key), stage)
+        yield from _to_the_end(work, target.run_task(_owned(work, work.desired), task, key), stage)
         work.finish(stage, subject=task)
         yield work.say(stage, Mark.DONE, subject=task)
 
@@ -105,7 +107,7 @@ def roll_out(work: Work, name: str, plan: Plan) -> Proof:
         work.finish(Stage.BEFORE, target=name)
         count = sum(1 for c in plan.changes if c.action not in ("keep", "run"))
         yield work.say(Stage.APPLY, Mark.RUNNING, f"{count} to change", target=name)
-    rollout = target.apply(plan)
+    rollout = target.apply(replace(plan, desired=_owned(work, plan.desired)))
     if plan.changed:
         work.finish(Stage.APPLY, target=name)
         yield work.say(Stage.APPLY, Mark.DONE, target=name)
@@ -116,6 +118,11 @@ def roll_out(work: Work, name: str, plan: Plan) -> Proof:
     _check_proof(plan.desired, proven)
     yield work.say(Stage.PROVE, Mark.DONE, _in_words(plan.desired, proven), target=name)
     return proven
+
+
+def _owned(work: Work, desired: Desired) -> Desired:
+    """With the deployment that what is made belongs to."""
+    return replace(desired, deployment=str(work.lease.token))
 
 
 def _to_the_end(work: Work, steps: Iterator[Step], stage: Stage) -> Proof:

@@ -29,6 +29,7 @@ class Desired(msgspec.Struct, frozen=True):
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     deadline: float = 300.0  # seconds for the whole rollout
+    deployment: str = ""  # the deployment's token in the ledger; empty while it is only planned
 
 
 class Health(StrEnum):

@@ -87,6 +87,8 @@ def delete(survey: Survey, name: str) -> None:
 def register(cloud: Cloud, desired: Desired, definition: Json, group: str) -> str:
     """A new revision's ARN. Raises PreconditionError when ECS does not take it."""
     tags = {**owner(desired), names.SERVICE: group, names.RELEASE: desired.release_id}
+    if desired.deployment:
+        tags[names.DEPLOYMENT] = desired.deployment
     try:
         answer = cloud.call("ecs", "register_task_definition", **definition, tags=names.tags(tags))
     except RemoteError as error:

@@ -6,7 +6,7 @@ from typing import Any
 from shipit.errors import ConfigurationError
 
 APP, ENVIRONMENT, RELEASE = "shipit:app", "shipit:environment", "shipit:release"
-SERVICE = "shipit:service"
+SERVICE, DEPLOYMENT = "shipit:service", "shipit:deployment"
 # The count that shipit asked for last, and the one that `stop` remembers for `start`.
 REPLICAS, STOPPED = "shipit:replicas", "shipit:stopped"
 _LONGEST = 255  # docs.aws.amazon.com, CreateService: serviceName

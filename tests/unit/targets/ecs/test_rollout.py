@@ -91,13 +91,14 @@ def test_14_an_image_reaches_ecs_by_its_digest(shop: Shop) -> None:
 
 
 def test_09_revisions_and_services_say_whose_they_are(shop: Shop) -> None:
-    shop.deploy(shop.desired())
+    shop.deploy(replace(shop.desired(), deployment="42"))
     made = shop.sim.asked("RegisterTaskDefinition")[0]
     assert {t["key"]: t["value"] for t in made["tags"]} == {
         "shipit:app": "shop",
         "shipit:environment": "dev",
         "shipit:service": "web",
         "shipit:release": "r1",
+        "shipit:deployment": "42",
     }
     assert shop.target().observe().services["web"].release_id == "r1"
 
