@@ -32,6 +32,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "unfreeze": "Lift a hold.",
     },
     "Ground": {
+        "iam": "Print the least IAM policy that an environment's deployments need.",
         "provision": "Bring an environment's Pulumi stack up, preview first.",
         "destroy": "Take an environment's Pulumi stack down.",
     },

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from shipit.model.deployment import Desired, Finding, Observed, ObservedService, Plan, Rollout
+from shipit.model.permission import Permission
 from shipit.model.progress import Outcome, Progress
 
 
@@ -78,6 +79,13 @@ class Lists(Protocol):
 class Scales(Protocol):
     def stop(self, services: Sequence[str]) -> Sequence[ObservedService]: ...
     def start(self, services: Sequence[str]) -> Sequence[ObservedService]: ...
+
+
+@runtime_checkable
+class NeedsPermissions(Protocol):
+    def permissions(self, desired: Desired | None, account: str) -> Sequence[Permission]:
+        """What the identity that deploys has to be allowed in the cloud. `account` is asked for
+        when it is empty. Raises PreconditionError when nothing tells it."""
 
 
 @runtime_checkable

@@ -19,10 +19,20 @@ from shipit.model.deployment import (
     Plan,
     Rollout,
 )
+from shipit.model.permission import Permission
 from shipit.model.pipeline import EcsTarget
 from shipit.model.progress import Failed, Mark, Outcome, Progress, Stage
 from shipit.targets.ecs import apply as applying
-from shipit.targets.ecs import check, lifecycle, listing, network, preflight, session, settings
+from shipit.targets.ecs import (
+    check,
+    lifecycle,
+    listing,
+    network,
+    permissions,
+    preflight,
+    session,
+    settings,
+)
 from shipit.targets.ecs import observe as observing
 from shipit.targets.ecs import plan as planning
 from shipit.targets.ecs.cloud import Cloud
@@ -39,7 +49,8 @@ _FRESH = 15.0  # seconds in which what was observed still proves what did not ch
 class EcsCluster:
     """One environment in one ECS cluster.
 
-    Implements Target, Preflights, RunsTasks, RunsCommands, Logs, Exec, Lists, Scales and Removes.
+    Implements Target, Preflights, RunsTasks, RunsCommands, Logs, Exec, Lists, Scales, Removes and
+    NeedsPermissions.
     AWS is asked at the first use; every method raises PreconditionError when that cannot be.
     """
 
@@ -76,6 +87,26 @@ class EcsCluster:
         if desired:
             self.plan(desired, self.observe())
             yield Finding("ok", "plan", "it can be deployed here")
+
+    def permissions(self, desired: Desired | None, account: str) -> Sequence[Permission]:
+        settings.refuse(self._settings, self._environment)
+        target = self._settings
+        setting = self._setting(Network(target.subnets, target.security_groups))
+        wanted = render(desired, setting) if desired else {}
+        roles = {target.execution_role, target.task_role}
+        for one in wanted.values():
+            roles |= {one.task_definition.get(k, "") for k in ("executionRoleArn", "taskRoleArn")}
+        place = permissions.Place(
+            app=self._app,
+            environment=self._environment,
+            account=account or permissions.account_of(roles) or self._account(),
+            region=setting.region,
+            cluster=self._survey.cluster,
+            prefix=setting.prefix,
+            log_group=setting.log_group,
+            partition=self._cloud.client("ecs").meta.partition,
+        )
+        return tuple(permissions.needed(place, wanted, roles))
 
     def observe(self) -> Observed:
         settings.refuse(self._settings, self._environment)
@@ -218,6 +249,14 @@ class EcsCluster:
             live.name: live for name, live in found.items() if not services or name in services
         }
         return list(chosen.values())
+
+    def _account(self) -> str:
+        try:
+            return str(self._cloud.call("sts", "get_caller_identity")["Account"])
+        except RemoteError as error:
+            raise PreconditionError(
+                "which AWS account?", error.what, "name it with --account"
+            ) from error
 
     def _place(self) -> Place:
         there = network.find(self._cloud, self._settings)

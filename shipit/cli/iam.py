@@ -1,0 +1,25 @@
+"""`shipit iam`: the least IAM policy of an environment's deployments."""
+
+import sys
+
+import click
+
+from shipit.cli.session import Session, env_option, verb
+
+
+@verb("iam")
+@env_option()
+@click.option("--account", default="", metavar="ID", help="The AWS account. Left out: asked for.")
+def command(session: Session, environment: str, account: str) -> None:
+    """Print the least IAM policy that an environment's deployments need.
+
+    A JSON document on stdout, made from what shipit calls: for the role of a workflow, or to
+    compare with what a role has.
+    """
+    from shipit.delivery.iam import least
+    from shipit.model import codec
+
+    document, unknown = least(session.project, environment, account)
+    if unknown:
+        session.say(unknown)
+    sys.stdout.write(codec.pretty(document).decode() + "\n")

@@ -1,0 +1,65 @@
+"""The least that an environment's deployments have to be allowed, from what the code calls."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from shipit.config import compose
+from shipit.delivery.desired import desire
+from shipit.delivery.project import Project
+from shipit.delivery.repositories import needed
+from shipit.errors import UsageError
+from shipit.ledger import permissions as of_the_ledger
+from shipit.model.deployment import Desired
+from shipit.model.permission import Permission, policy
+from shipit.model.pipeline import Environment
+from shipit.registry import permissions as of_the_registry
+from shipit.targets.interface import NeedsPermissions
+
+
+def least(project: Project, environment: str, account: str) -> tuple[dict[str, Any], str]:
+    """The policy's document, and what it could not know, "" when it knew all.
+
+    Raises UsageError for an environment that has nothing to do with AWS.
+    """
+    wanted = project.environment(environment)
+    desired = _desired(project, wanted)
+    permissions = [
+        *_of_targets(project, wanted, desired, account),
+        *_of_registries(project, wanted),
+        *of_the_ledger.needed(project.pipeline.ledger),
+    ]
+    if not permissions:
+        raise UsageError(
+            f"{environment} needs nothing of AWS: no target, registry or ledger of it is there"
+        )
+    unknown = "" if desired else "there is no release yet: what its services refer to is not in it"
+    return policy(permissions), unknown
+
+
+def _of_targets(
+    project: Project, wanted: Environment, desired: Desired | None, account: str
+) -> Iterator[Permission]:
+    for target in project.targets(wanted).values():
+        if isinstance(target, NeedsPermissions):
+            yield from target.permissions(desired, account)
+
+
+def _of_registries(project: Project, wanted: Environment) -> Iterator[Permission]:
+    """What is deployed is pulled from where it was built, and pushed to where it is served from:
+    its retention tags are written there."""
+    found = needed(project, compose.render_all(project.pipeline))
+    for repository in found.get(project.pipeline.registry, ()):
+        yield from of_the_registry.needed(repository, push=not wanted.registry)
+    for repository in found.get(wanted.registry, ()) if wanted.registry else ():
+        yield from of_the_registry.needed(repository, push=True)
+
+
+def _desired(project: Project, wanted: Environment) -> Desired | None:
+    """Of the newest release that knows the environment."""
+    state = project.ledger.read()
+    for summary in state.releases:
+        release = project.ledger.get_release(summary.digest)
+        if wanted.name in release.environments:
+            with project.registries() as registries:
+                return desire(release, wanted, registries)
+    return None

@@ -1,0 +1,42 @@
+"""What an identity has to be allowed: the statements of an IAM policy."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+Json = dict[str, Any]
+
+
+class Permission(msgspec.Struct, frozen=True):
+    """`actions` as IAM writes them (`ecs:UpdateService`) on `resources` (ARNs), for `why`."""
+
+    why: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...] = ("*",)
+    condition: Json = {}
+
+
+def policy(permissions: Iterable[Permission]) -> Json:
+    """The document (IAM User Guide, "IAM JSON policy elements"), statements of one kind merged."""
+    merged: dict[str, Permission] = {}
+    for one in permissions:
+        known = merged.get(one.why, one)
+        merged[one.why] = msgspec.structs.replace(
+            one,
+            actions=tuple(dict.fromkeys((*known.actions, *one.actions))),
+            resources=tuple(dict.fromkeys((*known.resources, *one.resources))),
+        )
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "".join(word.capitalize() for word in one.why.split()),
+                "Effect": "Allow",
+                "Action": sorted(one.actions),
+                "Resource": sorted(one.resources),
+                **({"Condition": one.condition} if one.condition else {}),
+            }
+            for one in merged.values()
+        ],
+    }

@@ -1,0 +1,30 @@
+"""What pulling from and pushing to ECR needs of IAM ("Amazon ECR private repository policies")."""
+
+from collections.abc import Iterator
+
+from shipit.model.permission import Permission
+from shipit.registry import address, aws
+
+_PULL = (
+    *("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"),
+    *("ecr:DescribeImages", "ecr:ListImages"),
+)
+_PUSH = (
+    *("ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"),
+    "ecr:PutImage",
+)
+
+
+def needed(repository: str, *, push: bool) -> Iterator[Permission]:
+    """For one repository; nothing where it is not a private one of ECR's."""
+    registry, name = address.split(repository)
+    host = aws.parse(registry)
+    if host is None or not host.account:
+        return
+    partition = "aws-cn" if registry.endswith(".cn") else "aws"
+    arn = f"arn:{partition}:ecr:{host.region}:{host.account}:repository/{name}"
+    yield Permission("log in to ECR", ("ecr:GetAuthorizationToken",))
+    yield Permission("pull images", _PULL, (arn,))
+    yield Permission("see that repositories are there", ("ecr:DescribeRepositories",), (arn,))
+    if push:
+        yield Permission("push images", _PUSH, (arn,))

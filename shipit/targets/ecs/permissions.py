@@ -1,0 +1,136 @@
+"""What deploying to ECS needs of IAM: an action for every operation that this package calls.
+
+Which of them take a resource is in the Service Authorization Reference, "Actions, resources, and
+condition keys for Amazon Elastic Container Service" and its neighbours; the others have `*`, with
+what narrows them as a condition. A test holds this list against the calls in the code.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from shipit.model.permission import Permission
+from shipit.targets.ecs import names
+from shipit.targets.ecs.render import Rendered
+
+Json = dict[str, Any]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where, and whose. `partition` is aws, aws-cn or aws-us-gov."""
+
+    app: str
+    environment: str
+    account: str
+    region: str
+    cluster: str
+    prefix: str
+    log_group: str
+    partition: str = "aws"
+
+    def arn(self, service: str, rest: str) -> str:
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{rest}"
+
+
+def needed(
+    place: Place, wanted: Mapping[str, Rendered], roles: Iterable[str]
+) -> Iterator[Permission]:
+    """`wanted` are the services, by group; `roles` the ARNs that tasks get."""
+    yield from _services(place)
+    yield from _tasks(place)
+    if given := tuple(sorted({role for role in roles if role})):
+        to = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+        yield Permission("give tasks their roles", ("iam:PassRole",), given, to)
+        yield Permission("look at the roles", ("iam:GetRole",), given)
+    yield from _around(place, wanted)
+
+
+def _services(place: Place) -> Iterator[Permission]:
+    service = place.arn("ecs", f"service/{place.cluster}/{place.prefix}-*")
+    in_cluster = {"ArnEquals": {"ecs:cluster": place.arn("ecs", f"cluster/{place.cluster}")}}
+    ours = {
+        f"aws:RequestTag/{names.APP}": place.app,
+        f"aws:RequestTag/{names.ENVIRONMENT}": place.environment,
+    }
+    yield Permission(
+        "look at the cluster",
+        ("ecs:DescribeClusters",),
+        (place.arn("ecs", f"cluster/{place.cluster}"),),
+    )
+    yield Permission(
+        "deploy services",
+        (
+            *("ecs:CreateService", "ecs:UpdateService", "ecs:DeleteService"),
+            *("ecs:DescribeServices", "ecs:TagResource", "ecs:UntagResource"),
+        ),
+        (service,),
+    )
+    yield Permission("list what runs", ("ecs:ListServices", "ecs:ListTasks"), ("*",), in_cluster)
+    yield Permission(
+        "register revisions", ("ecs:RegisterTaskDefinition",), ("*",), {"StringEquals": ours}
+    )
+    yield Permission(
+        "tag revisions",
+        ("ecs:TagResource",),
+        (place.arn("ecs", f"task-definition/{place.prefix}-*:*"),),
+        {"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}},
+    )
+    yield Permission("read revisions", ("ecs:DescribeTaskDefinition",), ("*",), _here(place))
+
+
+def _tasks(place: Place) -> Iterator[Permission]:
+    task = place.arn("ecs", f"task/{place.cluster}/*")
+    yield Permission("look at tasks", ("ecs:DescribeTasks", "ecs:StopTask"), (task,))
+    yield Permission(
+        "run tasks",
+        ("ecs:RunTask",),
+        (place.arn("ecs", f"task-definition/{place.prefix}-*:*"),),
+        {"ArnEquals": {"ecs:cluster": place.arn("ecs", f"cluster/{place.cluster}")}},
+    )
+    yield Permission(
+        "enter containers",
+        ("ecs:ExecuteCommand",),
+        (place.arn("ecs", f"cluster/{place.cluster}"), task),
+    )
+
+
+def _around(place: Place, wanted: Mapping[str, Rendered]) -> Iterator[Permission]:
+    group = place.arn("logs", f"log-group:{place.log_group}")
+    yield Permission("read logs", ("logs:GetLogEvents",), (f"{group}:log-stream:*",))
+    yield Permission(
+        "make the log group", ("logs:CreateLogGroup", "logs:DescribeLogGroups"), (f"{group}*",)
+    )
+    here = _here(place)
+    looks = ["ec2:DescribeSubnets", "ec2:DescribeSecurityGroups"]
+    looks.append("application-autoscaling:DescribeScalableTargets")
+    if any(one.service.get("loadBalancers") for one in wanted.values()):
+        looks.append("elasticloadbalancing:DescribeTargetGroups")
+    if any("alarms" in one.service.get("deploymentConfiguration", {}) for one in wanted.values()):
+        looks.append("cloudwatch:DescribeAlarms")
+    yield Permission("look around", tuple(looks), ("*",), here)
+    yield from _secrets(wanted, here)
+
+
+def _secrets(wanted: Mapping[str, Rendered], here: Json) -> Iterator[Permission]:
+    """That they are there. Their values are read by the execution role, never by shipit."""
+    arns = {
+        str(secret["valueFrom"])
+        for one in wanted.values()
+        for container in one.task_definition["containerDefinitions"]
+        for secret in container.get("secrets") or ()
+    }
+    stored = sorted(":".join(arn.split(":")[:7]) for arn in arns if ":secretsmanager:" in arn)
+    if stored:
+        yield Permission("find secrets", ("secretsmanager:DescribeSecret",), tuple(stored))
+    if any(":ssm:" in arn for arn in arns):
+        yield Permission("find parameters", ("ssm:DescribeParameters",), ("*",), here)
+
+
+def _here(place: Place) -> Json:
+    return {"StringEquals": {"aws:RequestedRegion": place.region}}
+
+
+def account_of(arns: Iterable[str]) -> str:
+    """The account that the first ARN names, "" when there is none."""
+    return next((arn.split(":")[4] for arn in sorted(arns) if arn.count(":") >= 5), "")

@@ -1,0 +1,53 @@
+"""`shipit iam` as a user runs it, before there is a release."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.command import Shipit, refused
+
+REGISTRY = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop"
+COMPOSE = "services: {web: {build: .}}\n"
+ECS = f"""\
+app: shop
+registry: {REGISTRY}
+environments:
+  dev: {{target: {{docker: {{}}}}}}
+  production:
+    after: dev
+    target:
+      ecs:
+        region: eu-west-1
+        cluster: prod
+        subnets: [subnet-1]
+        execution_role: arn:aws:iam::111122223333:role/execution
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shipit:
+    (tmp_path / "compose.yaml").write_text(COMPOSE)
+    (tmp_path / "shipit.yaml").write_text(ECS)
+    return Shipit(tmp_path)
+
+
+def test_a_policy_for_targets_and_registry(shop: Shipit) -> None:
+    ran = shop("iam", "--env", "production")
+    assert ran.code == 0, ran.told()
+    assert "there is no release yet" in ran.err
+    statements = ran.json["Statement"]
+    by_action = {action: s for s in statements for action in s["Action"]}
+    assert by_action["ecr:PutImage"]["Resource"] == [
+        "arn:aws:ecr:eu-west-1:111122223333:repository/shop/web"
+    ]
+    assert by_action["ecs:UpdateService"]["Resource"] == [
+        "arn:aws:ecs:eu-west-1:111122223333:service/prod/shop-production-*"
+    ]
+    assert all("*" not in action for action in by_action)
+
+
+def test_an_environment_without_aws_is_told(shop: Shipit) -> None:
+    (shop.folder / "shipit.yaml").write_text(
+        "app: shop\nenvironments: {dev: {target: {docker: {}}}}\n"
+    )
+    refused(shop("iam", "--env", "dev"), "dev needs nothing of AWS")
