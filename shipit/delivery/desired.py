@@ -35,6 +35,7 @@ def desire(release: Release, environment: Environment, registries: Registries) -
         services=application.long_running(pinned),
         before=application.one_offs(pinned, application.RunWhen.BEFORE),
         after=application.one_offs(pinned, application.RunWhen.AFTER),
+        scheduled=application.scheduled(pinned),
         deadline=parse_duration(environment.deadline).total_seconds(),
     )
 

@@ -8,6 +8,9 @@ A service marked `x-shipit: {run: before}` (or `after`) is a one-off: it runs on
 and ends. The others are long-running. What a project says about both stays together until it is
 brought up: `pin` keeps everything, `without_one_offs` takes the one-offs away, and with them the
 `depends_on` edges to them, because shipit has run (or will run) them itself.
+
+One that is marked `x-shipit: {schedule: "rate(1 hour)"}` runs at its times, by the target's own
+scheduler, and is neither.
 """
 
 import re
@@ -18,6 +21,8 @@ from typing import Any, Literal
 
 from shipit.errors import ConfigurationError, did_you_mean
 from shipit.model.image import Image, Reference
+from shipit.model.schedule import Schedule
+from shipit.model.schedule import parse as parse_schedule
 
 Project = dict[str, Any]
 
@@ -52,7 +57,23 @@ def one_offs(project: Project, when: RunWhen | Literal["before", "after"]) -> tu
 def long_running(project: Project) -> tuple[str, ...]:
     """The services that are kept up, each after those that it depends on."""
     found = services(project)
-    return tuple(n for n in _in_dependency_order(project) if run_when(found[n]) is None)
+    return tuple(
+        n
+        for n in _in_dependency_order(project)
+        if run_when(found[n]) is None and schedule(found[n]) is None
+    )
+
+
+def scheduled(project: Project) -> tuple[str, ...]:
+    """The services that run at their times, as in the file."""
+    return tuple(n for n, s in services(project).items() if schedule(s) is not None)
+
+
+def schedule(service: Mapping[str, Any]) -> Schedule | None:
+    """None for a service without one. Raises ValueError for one that `validate` refuses."""
+    settings = service.get(EXTENSION)
+    said = isinstance(settings, dict) and "schedule" in settings
+    return parse_schedule(settings) if said else None
 
 
 def replicas(service: Mapping[str, Any]) -> int:
@@ -198,14 +219,28 @@ def _validate_service(name: str, service: dict[str, Any], file: str) -> None:
 def _validate_extension(path: str, settings: Any, file: str) -> None:
     if not isinstance(settings, dict):
         raise _wrong(path, "expected a mapping, as in {run: before}", file)
+    keys = ["run", "schedule", "timezone"]
     for key in settings:
-        if key != "run":
-            raise _wrong(f"{path}.{key}", f"unknown key{did_you_mean(str(key), ['run'])}", file)
+        if key not in keys:
+            raise _wrong(f"{path}.{key}", f"unknown key{did_you_mean(str(key), keys)}", file)
+    if "schedule" in settings:
+        _validate_schedule(path, settings, file)
+    elif "timezone" in settings:
+        raise _wrong(f"{path}.timezone", "it belongs to a schedule, and there is none", file)
     choices = [str(when) for when in RunWhen]
     if settings.get("run", RunWhen.BEFORE) not in choices:
         said = settings["run"]
         meant = did_you_mean(said, choices) if isinstance(said, str) else ""
         raise _wrong(f"{path}.run", f"expected before or after, found {said!r}{meant}", file)
+
+
+def _validate_schedule(path: str, settings: dict[str, Any], file: str) -> None:
+    if "run" in settings:
+        raise _wrong(f"{path}.schedule", "it runs in a deployment or at its times, not both", file)
+    try:
+        parse_schedule(settings)
+    except ValueError as error:
+        raise _wrong(f"{path}.schedule", str(error), file) from None
 
 
 def _validate_order(project: Project, file: str) -> None:

@@ -16,7 +16,7 @@ class Desired(msgspec.Struct, frozen=True):
     `project` is the Compose project (the Compose Specification's JSON form) for this environment,
     every image pinned by digest in the repository that this environment is served from. `images`
     has the same images by service, tasks included; `services` are the long-running ones;
-    `before` and `after` the one-off tasks in dependency order.
+    `before` and `after` the one-off tasks in dependency order; `scheduled` what runs at its times.
     """
 
     app: str
@@ -28,6 +28,7 @@ class Desired(msgspec.Struct, frozen=True):
     services: tuple[str, ...]
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    scheduled: tuple[str, ...] = ()
     deadline: float = 300.0  # seconds for the whole rollout
     deployment: str = ""  # the deployment's token in the ledger; empty while it is only planned
 

@@ -35,6 +35,9 @@ def refusals(desired: Desired) -> Iterator[tuple[str, str, str]]:
     """(path, what, next step) of everything that cannot be done here."""
     for name in desired.services:
         yield from _of_service(f"services.{name}", desired.project["services"][name])
+    for name in desired.scheduled:
+        path = f"services.{name}.x-shipit.schedule"
+        yield path, "a plain Docker engine has no scheduler", "leave it out of this environment"
     for section in ("configs", "secrets"):
         for name, defined in (desired.project.get(section) or {}).items():
             if defined.get("external"):

@@ -159,6 +159,18 @@ REFUSED = [
         "services.web: it has neither build nor image; one of them says what runs",
     ),
     (
+        project(web={"image": "x", "x-shipit": {"schedule": "hourly"}}),
+        "services.web.x-shipit.schedule: expected rate(1 hour)",
+    ),
+    (
+        project(web={"image": "x", "x-shipit": {"schedule": "rate(1 hour)", "run": "before"}}),
+        "services.web.x-shipit.schedule: it runs in a deployment or at its times, not both",
+    ),
+    (
+        project(web={"image": "x", "x-shipit": {"timezone": "Europe/Madrid"}}),
+        "services.web.x-shipit.timezone: it belongs to a schedule, and there is none",
+    ),
+    (
         project(web={"image": "x", "x-shipit": {"rum": "before"}}),
         "services.web.x-shipit.rum: unknown key; did you mean run?",
     ),
@@ -310,3 +322,13 @@ def test_files_that_do_not_travel_with_a_release() -> None:
         "services.web.volumes[4]: ../up",
         "configs.a.file: ./a.conf",
     ]
+
+
+def test_what_runs_at_its_times_is_neither_kept_up_nor_a_one_off() -> None:
+    nightly = {"image": "x", "x-shipit": {"schedule": "0 3 * * *", "timezone": "Europe/Madrid"}}
+    found = project(web={"image": "x"}, nightly=nightly)
+    application.validate(found)
+    assert application.scheduled(found) == ("nightly",)
+    assert application.long_running(found) == ("web",)
+    assert application.one_offs(found, "before") == ()
+    assert [*application.without_one_offs(found)["services"]] == ["web"]

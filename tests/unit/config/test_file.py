@@ -57,7 +57,9 @@ def test_the_designs_example(loaded: Load) -> None:
     production = pipeline.environments["production"]
     assert production.after == "staging"
     assert [*production.targets] == ["eu", "us"]
-    assert production.targets["eu"].settings == EksTarget("eu-west-1", "prod", "shop")
+    assert production.targets["eu"].settings == EksTarget(
+        region="eu-west-1", cluster="prod", namespace="shop"
+    )
     assert (production.gates.approvals, production.gates.soak) == (2, "24h")
     assert production.strategy.canary is not None
     assert production.strategy.canary.steps == (10, 50)
