@@ -160,7 +160,8 @@ REFUSED = [
     ),
     (
         project(web={"image": "x", "x-shipit": {"schedule": "hourly"}}),
-        "services.web.x-shipit.schedule: expected rate(1 hour)",
+        "services.web.x-shipit.schedule: expected rate(1 hour), cron(0 3 * * ? *),"
+        " at(2026-11-24T03:00:00), or five fields of cron: 0 3 * * *, found 'hourly'",
     ),
     (
         project(web={"image": "x", "x-shipit": {"schedule": "rate(1 hour)", "run": "before"}}),
