@@ -33,6 +33,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Ground": {
         "iam": "Print the least IAM policy that an environment's deployments need.",
+        "rbac": "Print the least Role that an environment's deployments need in its cluster.",
         "provision": "Bring an environment's Pulumi stack up, preview first.",
         "destroy": "Take an environment's Pulumi stack down.",
     },

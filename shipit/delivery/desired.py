@@ -1,6 +1,6 @@
 """A release and an environment make what its targets are asked to run."""
 
-from shipit.delivery.project import Registries
+from shipit.delivery.project import Project, Registries
 from shipit.errors import PreconditionError
 from shipit.model import application
 from shipit.model.deployment import Desired
@@ -38,6 +38,17 @@ def desire(release: Release, environment: Environment, registries: Registries) -
         scheduled=application.scheduled(pinned),
         deadline=parse_duration(environment.deadline).total_seconds(),
     )
+
+
+def newest(project: Project, wanted: Environment) -> Desired | None:
+    """Of the newest release that knows the environment."""
+    state = project.ledger.read()
+    for summary in state.releases:
+        release = project.ledger.get_release(summary.digest)
+        if wanted.name in release.environments:
+            with project.registries() as registries:
+                return desire(release, wanted, registries)
+    return None
 
 
 def exercised(desired: Desired) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from shipit.config import compose
-from shipit.delivery.desired import desire
+from shipit.delivery.desired import newest
 from shipit.delivery.project import Project
 from shipit.delivery.repositories import needed
 from shipit.errors import UsageError
@@ -22,7 +22,7 @@ def least(project: Project, environment: str, account: str) -> tuple[dict[str, A
     Raises UsageError for an environment that has nothing to do with AWS.
     """
     wanted = project.environment(environment)
-    desired = _desired(project, wanted)
+    desired = newest(project, wanted)
     permissions = [
         *_of_targets(project, wanted, desired, account),
         *_of_registries(project, wanted),
@@ -52,14 +52,3 @@ def _of_registries(project: Project, wanted: Environment) -> Iterator[Permission
         yield from of_the_registry.needed(repository, push=not wanted.registry)
     for repository in found.get(wanted.registry, ()) if wanted.registry else ():
         yield from of_the_registry.needed(repository, push=True)
-
-
-def _desired(project: Project, wanted: Environment) -> Desired | None:
-    """Of the newest release that knows the environment."""
-    state = project.ledger.read()
-    for summary in state.releases:
-        release = project.ledger.get_release(summary.digest)
-        if wanted.name in release.environments:
-            with project.registries() as registries:
-                return desire(release, wanted, registries)
-    return None

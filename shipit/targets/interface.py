@@ -5,7 +5,7 @@ do is a Protocol of its own, asked for with isinstance once.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from shipit.model.deployment import Desired, Finding, Observed, ObservedService, Plan, Rollout
 from shipit.model.permission import Permission
@@ -86,6 +86,15 @@ class NeedsPermissions(Protocol):
     def permissions(self, desired: Desired | None, account: str) -> Sequence[Permission]:
         """What the identity that deploys has to be allowed in the cloud. `account` is asked for
         when it is empty. Raises PreconditionError when nothing tells it."""
+
+
+@runtime_checkable
+class NeedsRole(Protocol):
+    def role(
+        self, desired: Desired | None, subject: tuple[str, str] | None
+    ) -> Sequence[dict[str, Any]]:
+        """The cluster's objects that allow the identity that deploys what it needs: a Role, and
+        its binding to a `subject` (kind, name)."""
 
 
 @runtime_checkable

@@ -1,0 +1,132 @@
+"""What shipit asks of an API server, as the rules of a Role. Pure.
+
+The table stands beside the code that asks, and a test holds it against the requests that the code
+makes: nothing is granted that is not used, and nothing is used that is not granted.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+Json = dict[str, Any]
+_LOOK = ("get", "list", "watch")
+_KEEP = (*_LOOK, "create", "patch", "delete")
+
+
+class Rule(msgspec.Struct, frozen=True, order=True):
+    """One kind of object and the verbs on it; `group` is "" for the core."""
+
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+
+
+# What every deployment and every verb of `shipit` on containers needs, whatever is deployed.
+ALWAYS: tuple[Rule, ...] = (
+    Rule("", "configmaps", ("create", "get", "patch", "delete")),  # the ApplySet's parent
+    Rule("", "events", ("list",)),
+    Rule("", "pods", ("list", "watch")),
+    Rule("", "pods/exec", ("create", "get")),  # by WebSocket: get, and create since 1.35
+    Rule("", "pods/log", ("get",)),
+    Rule("", "resourcequotas", ("list",)),
+    Rule("apps", "replicasets", ("list", "watch")),
+    Rule("batch", "jobs", ("create", "delete", "get", "list", "patch", "watch")),
+)
+WORKLOADS = (("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet"))
+"""Watched also where none is deployed: what was is taken away."""
+MADE = (
+    *WORKLOADS,
+    *(("", kind) for kind in ("ConfigMap", "PersistentVolumeClaim", "Service", "ServiceAccount")),
+    ("autoscaling", "HorizontalPodAutoscaler"),
+    ("batch", "CronJob"),
+    ("gateway.networking.k8s.io", "HTTPRoute"),
+    ("networking.k8s.io", "Ingress"),
+    ("networking.k8s.io", "NetworkPolicy"),
+    ("policy", "PodDisruptionBudget"),
+)
+"""All that is made from compose.yaml."""
+
+
+def rules(objects: Iterable[Json] | None) -> list[Rule]:
+    """For an environment whose release renders to `objects`, by group and resource; with None for
+    one that has no release yet."""
+    kinds = set(MADE) if objects is None else {group_kind(one) for one in objects}
+    kinds |= set(WORKLOADS)
+    found: dict[tuple[str, str], set[str]] = {}
+    for rule in ALWAYS:
+        found.setdefault((rule.group, rule.resource), set()).update(rule.verbs)
+    for group, kind in kinds:
+        found.setdefault((group, plural(kind)), set()).update(_KEEP)
+    return sorted(Rule(*key, tuple(sorted(verbs))) for key, verbs in found.items())
+
+
+def group_kind(one: Json) -> tuple[str, str]:
+    group, slash, _ = str(one["apiVersion"]).partition("/")
+    return (group if slash else "", str(one["kind"]))
+
+
+def plural(kind: str) -> str:
+    """As kubectl guesses where it may not ask (apimachinery, meta.UnsafeGuessKindToResource)."""
+    word = kind.lower()
+    if word.endswith("s"):
+        return f"{word}es"
+    if word.endswith("y"):
+        return f"{word[:-1]}ies"
+    return f"{word}s"
+
+
+def role(name: str, namespace: str, wanted: Sequence[Rule]) -> Json:
+    """Rules with the same verbs in the same group are one line."""
+    lines: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for rule in wanted:
+        lines.setdefault((rule.group, rule.verbs), []).append(rule.resource)
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": name, "namespace": namespace},
+        "rules": [
+            {"apiGroups": [group], "resources": resources, "verbs": list(verbs)}
+            for (group, verbs), resources in lines.items()
+        ],
+    }
+
+
+def binding(name: str, namespace: str, subject: Json) -> Json:
+    """`subject` as `subject_of` makes it."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": name, "namespace": namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+        "subjects": [subject],
+    }
+
+
+def subject_of(kind: str, name: str, namespace: str) -> Json:
+    """`kind` is User, Group or ServiceAccount; the last as `name` or `namespace/name`."""
+    if kind == "ServiceAccount":
+        home, _, own = name.rpartition("/")
+        return {"kind": kind, "name": own, "namespace": home or namespace}
+    return {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
+
+
+def lacking(wanted: Iterable[Rule], granted: Sequence[Mapping[str, Any]]) -> Iterator[Rule]:
+    """What of `wanted` the `resourceRules` of a SelfSubjectRulesReview do not have."""
+    for rule in wanted:
+        verbs = tuple(verb for verb in rule.verbs if not _grants(granted, rule, verb))
+        if verbs:
+            yield Rule(rule.group, rule.resource, verbs)
+
+
+def _grants(granted: Sequence[Mapping[str, Any]], rule: Rule, verb: str) -> bool:
+    """A line for objects of some names alone is none (authorization/v1, ResourceRule)."""
+    subresource = rule.resource.partition("/")[2]
+    resources = {rule.resource, "*", f"*/{subresource}" if subresource else "*"}
+    return any(
+        not line.get("resourceNames")
+        and {verb, "*"} & set(line.get("verbs") or ())
+        and {rule.group, "*"} & set(line.get("apiGroups") or ())
+        and resources & set(line.get("resources") or ())
+        for line in granted
+    )
