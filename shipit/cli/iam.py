@@ -10,7 +10,8 @@ from shipit.cli.session import Session, env_option, verb
 @verb("iam")
 @env_option()
 @click.option("--account", default="", metavar="ID", help="The AWS account. Left out: asked for.")
-def command(session: Session, environment: str, account: str) -> None:
+@click.option("--gc", is_flag=True, help="And what `shipit gc` needs.")
+def command(session: Session, environment: str, account: str, *, gc: bool) -> None:
     """Print the least IAM policy that an environment's deployments need.
 
     A JSON document on stdout, made from what shipit calls: for the role of a workflow, or to
@@ -19,7 +20,7 @@ def command(session: Session, environment: str, account: str) -> None:
     from shipit.delivery.iam import least
     from shipit.model import codec
 
-    document, unknown = least(session.project, environment, account)
+    document, unknown = least(session.project, environment, account, clearing=gc)
     if unknown:
         session.say(unknown)
     sys.stdout.write(codec.pretty(document).decode() + "\n")

@@ -21,6 +21,7 @@ def command(
     with `stack:` read them: deploying needs no Pulumi.
     """
     from shipit.cli.present import stack as drawn
+    from shipit.cli.present.question import ask
     from shipit.delivery import provisioning
 
     if bool(environment) == infra:
@@ -39,7 +40,7 @@ def command(
     if plan.changes and not session.as_json:
         drawn.plan(plan)
     if plan.changes and not yes:
-        drawn.ask("apply these changes?", "they would be applied")
+        ask("apply these changes?", "they would be applied")
     done = drawn.follow(session, opened.up())
     if plan.changes:
         drawn.end(session, done, lambda: drawn.done(done))

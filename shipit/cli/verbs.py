@@ -34,6 +34,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Ground": {
         "iam": "Print the least IAM policy that an environment's deployments need.",
         "rbac": "Print the least Role that an environment's deployments need in its cluster.",
+        "gc": "Take away what deployments left over and nothing needs any more.",
         "provision": "Bring an environment's Pulumi stack up, preview first.",
         "destroy": "Take an environment's Pulumi stack down.",
     },

@@ -16,15 +16,18 @@ from shipit.registry import permissions as of_the_registry
 from shipit.targets.interface import NeedsPermissions
 
 
-def least(project: Project, environment: str, account: str) -> tuple[dict[str, Any], str]:
-    """The policy's document, and what it could not know, "" when it knew all.
+def least(
+    project: Project, environment: str, account: str, *, clearing: bool
+) -> tuple[dict[str, Any], str]:
+    """The policy's document, and what it could not know, "" when it knew all. `clearing`: also what
+    `shipit gc` needs.
 
     Raises UsageError for an environment that has nothing to do with AWS.
     """
     wanted = project.environment(environment)
     desired = newest(project, wanted)
     permissions = [
-        *_of_targets(project, wanted, desired, account),
+        *_of_targets(project, wanted, desired, account, clearing=clearing),
         *_of_registries(project, wanted),
         *of_the_ledger.needed(project.pipeline.ledger),
     ]
@@ -37,11 +40,16 @@ def least(project: Project, environment: str, account: str) -> tuple[dict[str, A
 
 
 def _of_targets(
-    project: Project, wanted: Environment, desired: Desired | None, account: str
+    project: Project,
+    wanted: Environment,
+    desired: Desired | None,
+    account: str,
+    *,
+    clearing: bool,
 ) -> Iterator[Permission]:
     for target in project.targets(wanted).values():
         if isinstance(target, NeedsPermissions):
-            yield from target.permissions(desired, account)
+            yield from target.permissions(desired, account, clearing=clearing)
 
 
 def _of_registries(project: Project, wanted: Environment) -> Iterator[Permission]:

@@ -117,6 +117,14 @@ class Rollout(msgspec.Struct, frozen=True):
     handle: str = ""
 
 
+class Leftover(msgspec.Struct, frozen=True):
+    """Something of ours on a target that nothing needs any more. `id` is the target's own."""
+
+    id: str
+    name: str
+    why: str
+
+
 class Finding(msgspec.Struct, frozen=True):
     """A line of `shipit check`: an `error` would stop a deploy, a `warning` would not."""
 

@@ -4,10 +4,18 @@ The order of use: `check`, `observe`, `plan` (pure), `apply`, `follow`. What onl
 do is a Protocol of its own, asked for with isinstance once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from shipit.model.deployment import Desired, Finding, Observed, ObservedService, Plan, Rollout
+from shipit.model.deployment import (
+    Desired,
+    Finding,
+    Leftover,
+    Observed,
+    ObservedService,
+    Plan,
+    Rollout,
+)
 from shipit.model.permission import Permission
 from shipit.model.progress import Outcome, Progress
 
@@ -83,9 +91,12 @@ class Scales(Protocol):
 
 @runtime_checkable
 class NeedsPermissions(Protocol):
-    def permissions(self, desired: Desired | None, account: str) -> Sequence[Permission]:
-        """What the identity that deploys has to be allowed in the cloud. `account` is asked for
-        when it is empty. Raises PreconditionError when nothing tells it."""
+    def permissions(
+        self, desired: Desired | None, account: str, *, clearing: bool = False
+    ) -> Sequence[Permission]:
+        """What the identity that deploys has to be allowed in the cloud, and with `clearing` what
+        LeavesOver needs. `account` is asked for when it is empty. Raises PreconditionError when
+        nothing tells it."""
 
 
 @runtime_checkable
@@ -95,6 +106,18 @@ class NeedsRole(Protocol):
     ) -> Sequence[dict[str, Any]]:
         """The cluster's objects that allow the identity that deploys what it needs: a Role, and
         its binding to a `subject` (kind, name)."""
+
+
+@runtime_checkable
+class LeavesOver(Protocol):
+    """Deployments leave things here that outlive them; they are taken away on purpose alone."""
+
+    def leftovers(self, releases: Collection[str], keep: int) -> Sequence[Leftover]:
+        """What nothing needs any more, but the newest `keep` of each kind. What the releases with
+        these ids left stays."""
+
+    def clear(self, leftovers: Sequence[Leftover]) -> Iterator[str]:
+        """Take them away; the names, as they go."""
 
 
 @runtime_checkable

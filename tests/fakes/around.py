@@ -7,12 +7,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Json = dict[str, Any]
+_CLUSTER = "arn:aws:ecs:eu-west-1:111122223333:cluster/prod"
 
 
 class Around:
     """`scaled`: names of services whose count an autoscaler owns. `lines`: what a log stream
     holds, by `<group>:<stream>`. `refused`: operations that this identity may not ask.
-    `asked`: what reached the wire, in order. `groups`: the log groups that were made."""
+    `asked`: what reached the wire, in order. `groups`: the log groups that were made. `schedules`
+    and `rules`: the revisions that EventBridge starts, by name."""
 
     def __init__(self) -> None:
         self.scaled: set[str] = set()
@@ -20,6 +22,8 @@ class Around:
         self.refused: set[str] = set()
         self.asked: list[tuple[str, Json]] = []
         self.groups: list[str] = []
+        self.schedules: dict[str, str] = {}
+        self.rules: dict[str, str] = {}
         self._server = _Server(self)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
@@ -48,6 +52,8 @@ class Around:
             "FilterLogEvents": self._filtered,
             "CreateLogGroup": self._made,
             "DescribeLogGroups": self._groups,
+            "ListRuleNamesByTarget": lambda _: (200, {"RuleNames": sorted(self.rules)}),
+            "ListTargetsByRule": self._targets,
         }
         return answers[operation](asked)
 
@@ -98,6 +104,23 @@ class Around:
             "logGroups": [{"logGroupName": g} for g in self.groups if g.startswith(prefix)]
         }
 
+    def _targets(self, asked: Json) -> tuple[int, Json]:
+        parameters = {"TaskDefinitionArn": self.rules[asked["Rule"]], "TaskCount": 1}
+        target = {"Id": "1", "Arn": _CLUSTER, "EcsParameters": parameters}
+        return 200, {"Targets": [target]}
+
+    def schedule(self, path: str) -> tuple[int, Json]:
+        """EventBridge Scheduler speaks REST: GET /schedules, GET /schedules/NAME."""
+        name = path.partition("?")[0].removeprefix("/schedules").strip("/")
+        self.asked.append(("GetSchedule" if name else "ListSchedules", {"Name": name}))
+        if name:
+            target = {"Arn": _CLUSTER, "EcsParameters": {"TaskDefinitionArn": self.schedules[name]}}
+            return 200, {"Name": name, "GroupName": "default", "Target": target}
+        found = [
+            {"Name": n, "GroupName": "default", "Target": {"Arn": _CLUSTER}} for n in self.schedules
+        ]
+        return 200, {"Schedules": found}
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -116,7 +139,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))) or b"{}")
         operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
-        status, answer = self.server.around.answer(operation, asked)
+        self._answer(*self.server.around.answer(operation, asked))
+
+    def do_GET(self) -> None:
+        self._answer(*self.server.around.schedule(self.path))
+
+    def _answer(self, status: int, answer: Json) -> None:
         body = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/x-amz-json-1.1")

@@ -7,7 +7,6 @@ from typing import TypeVar
 import click
 
 from shipit.cli.session import Session
-from shipit.errors import UsageError
 from shipit.model import codec
 from shipit.model.progress import Progress
 from shipit.model.stack import Provisioned, StackPlan
@@ -58,14 +57,3 @@ def done(ended: Provisioned) -> None:
     for name, value in sorted(ended.outputs.items()):
         said = value if isinstance(value, str) else codec.encode(value).decode()
         click.echo(f"  {name}: {said}")
-
-
-def ask(question: str, would: str) -> None:
-    """Raises click.Abort for a no, UsageError where nobody can answer."""
-    if not sys.stdin.isatty():
-        raise UsageError(
-            f"{would}, and nobody can be asked",
-            "standard input is not a terminal",
-            "run it again with --yes",
-        )
-    click.confirm(question, abort=True, err=True)

@@ -131,6 +131,29 @@ def _here(place: Place) -> Json:
     return {"StringEquals": {"aws:RequestedRegion": place.region}}
 
 
+def clearing(place: Place) -> Iterator[Permission]:
+    """For `leftovers`: it looks at every cluster of the region, since any may have a revision."""
+    yield Permission(
+        "see what uses revisions",
+        (
+            *("ecs:ListClusters", "ecs:ListServices", "ecs:ListTasks", "ecs:DescribeServices"),
+            *("ecs:DescribeTasks", "ecs:ListTaskDefinitionFamilies", "ecs:ListTaskDefinitions"),
+            *("events:ListRuleNamesByTarget", "events:ListTargetsByRule"),
+            *("scheduler:ListSchedules", "scheduler:GetSchedule"),
+        ),
+        ("*",),
+        _here(place),
+    )
+    yield Permission(
+        "deregister revisions", ("ecs:DeregisterTaskDefinition",), ("*",), _here(place)
+    )
+    yield Permission(
+        "delete revisions",
+        ("ecs:DeleteTaskDefinitions",),
+        (place.arn("ecs", f"task-definition/{place.prefix}-*:*"),),
+    )
+
+
 def account_of(arns: Iterable[str]) -> str:
     """The account that the first ARN names, "" when there is none."""
     return next((arn.split(":")[4] for arn in sorted(arns) if arn.count(":") >= 5), "")

@@ -3,7 +3,7 @@
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -14,6 +14,7 @@ from shipit.model.deployment import (
     Action,
     Desired,
     Finding,
+    Leftover,
     Observed,
     ObservedService,
     Plan,
@@ -25,8 +26,10 @@ from shipit.model.progress import Failed, Mark, Outcome, Progress, Stage
 from shipit.targets.ecs import apply as applying
 from shipit.targets.ecs import (
     check,
+    leftovers,
     lifecycle,
     listing,
+    names,
     network,
     permissions,
     preflight,
@@ -38,6 +41,7 @@ from shipit.targets.ecs import plan as planning
 from shipit.targets.ecs.cloud import Cloud
 from shipit.targets.ecs.follow import Watch, Watched, bake_of
 from shipit.targets.ecs.handle import Handle
+from shipit.targets.ecs.leftovers import remove as removing
 from shipit.targets.ecs.log_reader import Reader, lines, sources
 from shipit.targets.ecs.render import Network, Setting, render
 from shipit.targets.ecs.survey import Live, Survey
@@ -49,8 +53,8 @@ _FRESH = 15.0  # seconds in which what was observed still proves what did not ch
 class EcsCluster:
     """One environment in one ECS cluster.
 
-    Implements Target, Preflights, RunsTasks, RunsCommands, Logs, Exec, Lists, Scales, Removes and
-    NeedsPermissions.
+    Implements Target, Preflights, RunsTasks, RunsCommands, Logs, Exec, Lists, Scales, Removes,
+    NeedsPermissions and LeavesOver.
     AWS is asked at the first use; every method raises PreconditionError when that cannot be.
     """
 
@@ -88,7 +92,9 @@ class EcsCluster:
             self.plan(desired, self.observe())
             yield Finding("ok", "plan", "it can be deployed here")
 
-    def permissions(self, desired: Desired | None, account: str) -> Sequence[Permission]:
+    def permissions(
+        self, desired: Desired | None, account: str, *, clearing: bool = False
+    ) -> Sequence[Permission]:
         settings.refuse(self._settings, self._environment)
         target = self._settings
         setting = self._setting(Network(target.subnets, target.security_groups))
@@ -106,7 +112,8 @@ class EcsCluster:
             log_group=setting.log_group,
             partition=self._cloud.client("ecs").meta.partition,
         )
-        return tuple(permissions.needed(place, wanted, roles))
+        more = permissions.clearing(place) if clearing else ()
+        return (*permissions.needed(place, wanted, roles), *more)
 
     def observe(self) -> Observed:
         settings.refuse(self._settings, self._environment)
@@ -222,6 +229,13 @@ class EcsCluster:
     def remove(self, *, volumes: bool) -> Sequence[str]:  # noqa: ARG002 - file systems are not a target's
         lives = list(self._survey.described(self._survey.listed()).values())
         return list(lifecycle.remove(self._survey, lives, clock=self._clock, pause=self._pause))
+
+    def leftovers(self, releases: Collection[str], keep: int) -> Sequence[Leftover]:
+        owner = {names.APP: self._app, names.ENVIRONMENT: self._environment}
+        return leftovers.find(self._survey, owner, releases, keep)
+
+    def clear(self, leftovers: Sequence[Leftover]) -> Iterator[str]:
+        yield from removing(self._cloud, leftovers)
 
     def _settle(self, names: Sequence[str], settled: Callable[[Live], bool]) -> None:
         lifecycle.settle(self._survey, names, settled, clock=self._clock, pause=self._pause)
