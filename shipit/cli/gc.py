@@ -31,5 +31,5 @@ def command(session: Session, environment: str, *, keep: int, yes: bool) -> None
         table(["target", "revision", "why it was made"], rows)
     if rows and not yes:
         ask(f"take {len(rows)} away?", f"{len(rows)} revisions would be deleted")
-    gone = list(clear(session.project, environment, found)) if rows else []
+    gone = list(clear(session.project, environment, found, keep)) if rows else []
     session.show({"removed": gone}, lambda: click.echo(f"removed {len(gone)}"))

@@ -5,6 +5,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 Json = dict[str, Any]
 _CLUSTER = "arn:aws:ecs:eu-west-1:111122223333:cluster/prod"
@@ -14,7 +15,8 @@ class Around:
     """`scaled`: names of services whose count an autoscaler owns. `lines`: what a log stream
     holds, by `<group>:<stream>`. `refused`: operations that this identity may not ask.
     `asked`: what reached the wire, in order. `groups`: the log groups that were made. `schedules`
-    and `rules`: the revisions that EventBridge starts, by name."""
+    and `rules`: the revisions that EventBridge starts, by name; `targets`: of schedules whose
+    target is written out."""
 
     def __init__(self) -> None:
         self.scaled: set[str] = set()
@@ -24,6 +26,7 @@ class Around:
         self.groups: list[str] = []
         self.schedules: dict[str, str] = {}
         self.rules: dict[str, str] = {}
+        self.targets: dict[str, Json] = {}
         self._server = _Server(self)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
@@ -52,6 +55,7 @@ class Around:
             "FilterLogEvents": self._filtered,
             "CreateLogGroup": self._made,
             "DescribeLogGroups": self._groups,
+            "ListEventBuses": lambda _: (200, {"EventBuses": [{"Name": "default"}]}),
             "ListRuleNamesByTarget": lambda _: (200, {"RuleNames": sorted(self.rules)}),
             "ListTargetsByRule": self._targets,
         }
@@ -111,13 +115,17 @@ class Around:
 
     def schedule(self, path: str) -> tuple[int, Json]:
         """EventBridge Scheduler speaks REST: GET /schedules, GET /schedules/NAME."""
-        name = path.partition("?")[0].removeprefix("/schedules").strip("/")
+        name = unquote(path.partition("?")[0].removeprefix("/schedules").strip("/"))
         self.asked.append(("GetSchedule" if name else "ListSchedules", {"Name": name}))
+        targets = {
+            n: {"Arn": _CLUSTER, "EcsParameters": {"TaskDefinitionArn": arn}}
+            for n, arn in self.schedules.items()
+        } | {n: {"Arn": _CLUSTER, **target} for n, target in self.targets.items()}
         if name:
-            target = {"Arn": _CLUSTER, "EcsParameters": {"TaskDefinitionArn": self.schedules[name]}}
-            return 200, {"Name": name, "GroupName": "default", "Target": target}
+            return 200, {"Name": name, "GroupName": "default", "Target": targets[name]}
         found = [
-            {"Name": n, "GroupName": "default", "Target": {"Arn": _CLUSTER}} for n in self.schedules
+            {"Name": n, "GroupName": "default", "Target": {"Arn": target["Arn"]}}
+            for n, target in targets.items()
         ]
         return 200, {"Schedules": found}
 

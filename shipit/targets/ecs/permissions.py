@@ -138,8 +138,8 @@ def clearing(place: Place) -> Iterator[Permission]:
         (
             *("ecs:ListClusters", "ecs:ListServices", "ecs:ListTasks", "ecs:DescribeServices"),
             *("ecs:DescribeTasks", "ecs:ListTaskDefinitionFamilies", "ecs:ListTaskDefinitions"),
-            *("events:ListRuleNamesByTarget", "events:ListTargetsByRule"),
-            *("scheduler:ListSchedules", "scheduler:GetSchedule"),
+            *("events:ListEventBuses", "events:ListRuleNamesByTarget"),
+            *("events:ListTargetsByRule", "scheduler:ListSchedules", "scheduler:GetSchedule"),
         ),
         ("*",),
         _here(place),

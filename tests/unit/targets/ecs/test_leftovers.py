@@ -1,7 +1,11 @@
 """`shipit gc` on ECS: what nothing needs any more, and nothing else."""
 
+import json
+
+import pytest
 from msgspec.structs import replace
 
+from shipit.errors import PreconditionError, RemoteError
 from tests.unit.targets.ecs.conftest import PLAIN, Shop
 
 DELETING = {"DeregisterTaskDefinition", "DeleteTaskDefinitions"}
@@ -70,3 +74,68 @@ def test_a_service_that_is_gone_leaves_its_newest(shop: Shop) -> None:
     shop.deploy(shop.desired({"web": PLAIN, "worker": {}}))
     shop.deploy(shop.desired(version="2"))
     assert [one.name for one in shop.target().leftovers([], 0)] == ["shop-dev-web:1"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask", "Input": '{"TaskDefinition": "{it}"}'},
+        {"EcsParameters": {"TaskDefinitionArn": "{arn}"}},
+    ],
+)
+def test_08_a_schedule_counts_in_whatever_form_it_names_a_revision(
+    shop: Shop, said: dict[str, object]
+) -> None:
+    deployed(shop, *"123")
+    arn = shop.sim.world.definitions["shop-dev-web"][0].arn
+    text = json.dumps(said).replace("{it}", "shop-dev-web:1").replace("{arn}", arn)
+    shop.around.targets["by hand"] = json.loads(text)
+    assert [one.name for one in shop.target().leftovers([], 0)] == ["shop-dev-web:2"]
+
+
+def test_08_what_may_not_be_looked_at_ends_it(shop: Shop) -> None:
+    """Failure mode 8: not knowing is not "unused"."""
+    deployed(shop, *"123")
+    shop.around.refused.add("ListRuleNamesByTarget")
+    with pytest.raises(RemoteError, match="events:ListRuleNamesByTarget"):
+        shop.target().leftovers([], 0)
+
+
+def test_08_nothing_goes_while_ecs_is_in_the_middle(shop: Shop) -> None:
+    deployed(shop, *"12")
+    target = shop.target()
+    target.apply(target.plan(shop.desired(version="3"), target.observe()))
+    with pytest.raises(PreconditionError, match="in the middle of a deployment of shop-dev-web"):
+        shop.target().leftovers([], 0)
+
+
+def test_09_what_a_killed_clean_up_left_is_finished(shop: Shop) -> None:
+    """Deregistered, and then killed before the deletion."""
+    deployed(shop, *"123")
+    shop.sim.refuse("DeleteTaskDefinitions", "AccessDeniedException", "killed here")
+    found = shop.target().leftovers([], 1)
+    with pytest.raises(RemoteError):
+        list(shop.target().clear(found))
+    assert revisions(shop) == [2, 3]
+    (left,) = shop.target().leftovers([], 1)
+    assert (left.name, left.why) == ("shop-dev-web:1", "of release r1, deregistered already")
+    assert [*shop.target().clear([left])] == ["shop-dev-web:1"]
+    assert shop.target().leftovers([], 1) == []
+
+
+def test_09_the_deployment_that_made_an_orphan_is_named(shop: Shop) -> None:
+    shop.deploy(replace(shop.desired(), deployment="7"))
+    deployed(shop, "2")
+    assert [one.why for one in shop.target().leftovers([], 0)] == ["of release r1, deployment 7"]
+
+
+def test_many_go_ten_at_a_time(shop: Shop) -> None:
+    deployed(shop, "1")
+    body = shop.sim.asked("RegisterTaskDefinition")[0]
+    for _ in range(23):
+        shop.sim.call("RegisterTaskDefinition", **body)
+    found = shop.target().leftovers([], 0)
+    assert len([*shop.target().clear(found)]) == 22  # one runs, and one is the newest
+    assert [len(asked["taskDefinitions"]) for asked in shop.sim.asked("DeleteTaskDefinitions")] == [
+        *(10, 10, 2)
+    ]

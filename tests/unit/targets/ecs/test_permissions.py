@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,22 +43,33 @@ FULL: dict[str, Any] = {
 
 
 def called(paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
-    """Every (service, operation) that the source asks AWS for."""
+    """Every (service, operation) that the source asks AWS for: they stand side by side in a call,
+    whether it is of `call`, `pages` or something around them."""
     for path in paths:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-                continue
-            if node.func.attr not in ("call", "pages") or len(node.args) < 2:
-                continue
-            service, operation = node.args[:2]
-            if isinstance(service, ast.Constant) and isinstance(operation, ast.Constant):
-                yield str(service.value), str(operation.value)
+            given = node.args if isinstance(node, ast.Call) else []
+            words = [w.value if isinstance(w, ast.Constant) else None for w in given]
+            for service, operation in pairwise(words):
+                if isinstance(service, str) and operation in operations(service):
+                    yield service, str(operation)
+
+
+@cache
+def operations(service: str) -> dict[str, str]:
+    """botocore's names of a service's operations, in its client's spelling; none of no service."""
+    session = one_session()
+    if service not in session.get_available_services():
+        return {}
+    return {xform_name(n): n for n in session.get_service_model(service).operation_names}
+
+
+@cache
+def one_session() -> Session:
+    return Session()
 
 
 def in_iam(service: str, operation: str) -> str:
-    model = Session().get_service_model(service)
-    name = next(n for n in model.operation_names if xform_name(n) == operation)
-    return f"{PREFIXES.get(service, service)}:{name}"
+    return f"{PREFIXES.get(service, service)}:{operations(service)[operation]}"
 
 
 def actions(permissions: tuple[Permission, ...]) -> set[str]:
