@@ -1,0 +1,147 @@
+"""What an API server answers when it does not do what it was asked, in our own words. Pure.
+
+Its body is a Status (meta/v1): a message, a reason, and causes with a field each.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from shipit.errors import PreconditionError, RemoteError, ShipitError
+
+_CONFLICT = "FieldManagerConflict"
+_OWNER = re.compile(r'conflict with "(?P<manager>[^"]*)"')
+_LONGEST = 2000  # characters of a message: a webhook may answer with a page
+# The server is there and cannot do it now. 500 is not here: it is also a webhook's "no answer".
+_TEMPORARY = frozenset({429, 502, 503, 504})
+GONE = 410
+
+
+class Cause(msgspec.Struct, frozen=True):
+    reason: str = ""
+    message: str = ""
+    field: str = ""
+
+
+class Details(msgspec.Struct, frozen=True, rename="camel"):
+    name: str = ""
+    kind: str = ""
+    causes: tuple[Cause, ...] | None = None
+    retry_after_seconds: int = 0
+
+
+class Status(msgspec.Struct, frozen=True):
+    message: str = ""
+    reason: str = ""
+    code: int = 0
+    details: Details | None = None
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        return (self.details.causes or ()) if self.details else ()
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """A field that somebody else owns: `spec.replicas`, and the field manager."""
+
+    field: str
+    manager: str
+
+    def __str__(self) -> str:
+        return f"{self.field} is owned by {self.manager}"
+
+
+class FieldConflictError(RemoteError):
+    """Server-side apply was refused: fields with other values are somebody else's."""
+
+    conflicts: tuple[Conflict, ...] = ()
+
+
+def read(body: bytes) -> Status:
+    """A proxy's or load balancer's page is no Status: its text is the message."""
+    try:
+        return msgspec.json.decode(body, type=Status)
+    except msgspec.DecodeError:
+        text = " ".join(body[:_LONGEST].decode(errors="replace").split())
+        return Status(message=text[:200])
+
+
+def refused(
+    status: int, headers: Mapping[str, str], body: bytes, request: str, hint: str = ""
+) -> ShipitError:
+    """The error for an answer. `hint` says what to do about credentials that are not taken."""
+    said = read(body)
+    message = said.message[:_LONGEST] or f"it answered {status}"
+    if status == 401:
+        return PreconditionError(
+            "the cluster does not take our credentials", message, hint or "log in again"
+        )
+    conflicts = _conflicts(said.causes)
+    kind = FieldConflictError if conflicts else RemoteError
+    error = kind(
+        f"the API server refused {request}",
+        message,
+        _next_step(status, said),
+        request=request,
+        status=status,
+        reasons=(said.reason, *(f"{c.field}: {c.message}" for c in said.causes)),
+        body=body[:_LONGEST],
+        temporary=status in _TEMPORARY or _is_passing(said),
+        retry_after=_retry_after(headers, said),
+    )
+    if isinstance(error, FieldConflictError):
+        error.conflicts = conflicts
+    return error
+
+
+def _conflicts(causes: Sequence[Cause]) -> tuple[Conflict, ...]:
+    found = []
+    for cause in causes:
+        owner = _OWNER.search(cause.message)
+        if cause.reason == _CONFLICT and owner:
+            found.append(Conflict(cause.field.lstrip("."), owner["manager"]))
+    return tuple(found)
+
+
+def _next_step(status: int, said: Status) -> str:
+    if status == 403 and "forbidden: User" in said.message:
+        return "`shipit rbac` prints the Role that shipit needs"
+    if status == 403 and "exceeded quota" in said.message:
+        return "ask for less, or raise the ResourceQuota of the namespace"
+    return ""
+
+
+def _is_passing(said: Status) -> bool:
+    """etcd changing its leader, and other words of a server that is not itself yet."""
+    return said.reason in ("ServerTimeout", "ServiceUnavailable") or any(
+        words in said.message
+        for words in ("etcdserver: leader changed", "etcdserver: request timed out")
+    )
+
+
+def _retry_after(headers: Mapping[str, str], said: Status) -> float:
+    word = headers.get("Retry-After", "")
+    if word.isdecimal():
+        return float(word)
+    return float(said.details.retry_after_seconds) if said.details else 0.0
+
+
+def is_forbidden(error: Exception) -> bool:
+    return isinstance(error, RemoteError) and error.status == 403
+
+
+def unreached(request: str, access_name: str, said: str, hint: str) -> RemoteError:
+    """No connection came about, or it broke before the answer's end."""
+    return RemoteError(
+        f"the API server of {access_name} does not answer {request}",
+        said,
+        hint or "check the network, the VPN and that the cluster is up",
+        request=request,
+        temporary=True,
+    )
+
+
+def in_words(error: ShipitError) -> str:
+    """One sentence for a reason: the server's own message where there is one."""
+    return " ".join((error.why or error.what).split())
