@@ -153,6 +153,15 @@ class EcsTarget(_Settings, frozen=True):
     task_role: Annotated[
         str, Meta(description="The ARN of the role that the containers themselves have.")
     ] = ""
+    scheduler_role: Annotated[
+        str,
+        Meta(
+            pattern="^(arn:[a-z-]+:iam::[0-9]{12}:role/.+)?$",
+            description="The ARN of the role with which EventBridge Scheduler starts the tasks of"
+            " scheduled services. Schedules are looked at only where it is named.",
+            extra={"form": "a role's ARN (arn:aws:iam::111122223333:role/scheduler)"},
+        ),
+    ] = ""
     log_group: Annotated[
         str,
         Meta(
