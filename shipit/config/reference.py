@@ -76,14 +76,17 @@ environment, and the result travels with the release.
 ## `services.<name>.x-shipit`
 
 Marks a service that is not kept up: one that runs once in a deployment and ends (a migration, a
-test), or one that runs at its times. It is part of a release whatever its profile, so that a profile
-can keep it out of `docker compose up`.
+test), or one that runs at its times. It is part of a release whatever its profile, so that a
+profile can keep it out of `docker compose up`.
 
 | key | value | left out | |
 |---|---|---|---|
 | `run` | `before` or `after` | | Before anything changes, or after the rollout is proven. |
-| `schedule` | `rate(1 hour)`, `cron(0 3 * * ? *)`, `at(2026-11-24T03:00:00)`, or five fields of cron | | When the target's own scheduler runs it. |
+| `schedule` | `rate(1 hour)`, `cron(0 3 * * ? *)`, `at(…)`, `0 3 * * *` | | Run at these times. |
 | `timezone` | an IANA name, as in `Europe/Madrid` | UTC | Of the schedule. |
+
+A schedule is written as EventBridge Scheduler has it, or in cron's five fields; a target that has no
+words for it, or no scheduler, refuses it. `at(2026-11-24T03:00:00)` is one moment.
 
 One-offs run in the order of `depends_on` between them. A one-off is no part of what is brought up:
 a service's `depends_on` on it is taken away there, because it has run already.
