@@ -160,6 +160,12 @@ def _of_context(known: Known, asked: str) -> Access:
 
 
 def _of_cluster(cluster: Cluster, entry: Entry) -> Access:
+    if cluster.proxy_url and not cluster.proxy_url.startswith(("http://", "https://")):
+        raise PreconditionError(
+            f"proxy-url in {entry.file} is {cluster.proxy_url.partition('@')[2] or cluster.proxy_url}",
+            "shipit goes through proxies that are spoken to by http:// or https://",
+            "name such a one",
+        )
     authority = _pem(
         cluster.certificate_authority_data, cluster.certificate_authority, entry.file, "CA"
     )

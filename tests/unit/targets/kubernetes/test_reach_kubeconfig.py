@@ -17,6 +17,8 @@ from shipit.targets.kubernetes.reach.access import Access
 from tests.fakes.front_door import FrontDoor
 from tests.unit.targets.kubernetes.conftest import Ask
 
+SOCKS: dict[str, Any] = {"proxy-url": "socks5://127.0.0.1:1080"}
+
 
 def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
@@ -126,6 +128,12 @@ def test_what_a_cluster_says_about_the_way(door: FrontDoor, tmp_path: Path) -> N
     }
     found = reached(write(tmp_path / "config", config(door, **way)))
     assert (found.server_name, found.proxy) == ("kubernetes.default", "http://proxy:3128")
+
+
+def test_a_proxy_that_we_do_not_speak_to(door: FrontDoor, tmp_path: Path) -> None:
+    path = write(tmp_path / "config", config(door, **SOCKS))
+    with pytest.raises(PreconditionError, match="is socks5://"):
+        reached(path)
 
 
 def test_insecure_is_as_said(door: FrontDoor, tmp_path: Path, ask: Ask) -> None:
