@@ -160,9 +160,10 @@ def _of_context(known: Known, asked: str) -> Access:
 
 
 def _of_cluster(cluster: Cluster, entry: Entry) -> Access:
-    if cluster.proxy_url and not cluster.proxy_url.startswith(("http://", "https://")):
+    kind, spoken, _ = cluster.proxy_url.partition("://")
+    if spoken and kind not in ("http", "https"):  # its address may hold a password
         raise PreconditionError(
-            f"proxy-url in {entry.file} is {cluster.proxy_url.partition('@')[2] or cluster.proxy_url}",
+            f"proxy-url in {entry.file} is of the kind {kind}://",
             "shipit goes through proxies that are spoken to by http:// or https://",
             "name such a one",
         )

@@ -17,7 +17,7 @@ from shipit.targets.kubernetes.reach.access import Access
 from tests.fakes.front_door import FrontDoor
 from tests.unit.targets.kubernetes.conftest import Ask
 
-SOCKS: dict[str, Any] = {"proxy-url": "socks5://127.0.0.1:1080"}
+SOCKS: dict[str, Any] = {"proxy-url": "socks5://ann:hunter2@127.0.0.1:1080"}
 
 
 def b64(data: bytes) -> str:
@@ -132,7 +132,7 @@ def test_what_a_cluster_says_about_the_way(door: FrontDoor, tmp_path: Path) -> N
 
 def test_a_proxy_that_we_do_not_speak_to(door: FrontDoor, tmp_path: Path) -> None:
     path = write(tmp_path / "config", config(door, **SOCKS))
-    with pytest.raises(PreconditionError, match="is socks5://"):
+    with pytest.raises(PreconditionError, match="kind socks5://"):
         reached(path)
 
 
