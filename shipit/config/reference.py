@@ -85,8 +85,8 @@ profile can keep it out of `docker compose up`.
 | `schedule` | `rate(1 hour)`, `cron(0 3 * * ? *)`, `at(…)`, `0 3 * * *` | | Run at these times. |
 | `timezone` | an IANA name, as in `Europe/Madrid` | UTC | Of the schedule. |
 
-A schedule is written as EventBridge Scheduler has it, or in cron's five fields; a target that has no
-words for it, or no scheduler, refuses it. `at(2026-11-24T03:00:00)` is one moment.
+A schedule is written as EventBridge Scheduler has it, or in cron's five fields; a target that has
+no words for it, or no scheduler, refuses it. `at(2026-11-24T03:00:00)` is one moment.
 
 One-offs run in the order of `depends_on` between them. A one-off is no part of what is brought up:
 a service's `depends_on` on it is taken away there, because it has run already.
