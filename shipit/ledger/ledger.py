@@ -13,7 +13,7 @@ from shipit.ledger.writer import Decide, Writer
 from shipit.model import codec
 from shipit.model.digest import Digest
 from shipit.model.events import Actor, Commit
-from shipit.model.release import Release
+from shipit.model.release import VERSION, Release
 from shipit.model.state import State, fold
 
 DEFAULT_FOLDER = ".shipit/ledger"
@@ -96,13 +96,19 @@ class Ledger:
     def get_release(self, digest: Digest) -> Release:
         """Raises UnknownNameError when there is none, StoreError when it is not what it was."""
         try:
-            return codec.decode(self._release_bytes(digest), Release)
+            found = codec.decode(self._release_bytes(digest), Release)
         except ValueError as error:
-            raise StoreError(
-                f"{_release_path(digest)} in {self.name} cannot be understood",
-                str(error),
-                "a newer shipit wrote it: upgrade this one",
-            ) from None
+            raise self._not_understood(digest, str(error)) from None
+        if found.version > VERSION:
+            raise self._not_understood(digest, f"it is of version {found.version}")
+        return found
+
+    def _not_understood(self, digest: Digest, why: str) -> StoreError:
+        return StoreError(
+            f"{_release_path(digest)} in {self.name} cannot be understood",
+            why,
+            "a newer shipit wrote it: upgrade this one",
+        )
 
     def _release_bytes(self, digest: Digest) -> bytes:
         path = _release_path(digest)

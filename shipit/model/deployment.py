@@ -17,6 +17,11 @@ class Desired(msgspec.Struct, frozen=True):
     every image pinned by digest in the repository that this environment is served from. `images`
     has the same images by service, tasks included; `services` are the long-running ones;
     `before` and `after` the one-off tasks in dependency order; `scheduled` what runs at its times.
+
+    `source` are the team's own manifests (Kubernetes objects, or ECS definitions), every image in
+    them by digest, to be applied instead of what compose.yaml would be rendered to: then the
+    long-running services of `project` stand for what they run (model/source.py), and `images` has
+    an entry for every image in them.
     """
 
     app: str
@@ -31,6 +36,7 @@ class Desired(msgspec.Struct, frozen=True):
     scheduled: tuple[str, ...] = ()
     deadline: float = 300.0  # seconds for the whole rollout
     deployment: str = ""  # the deployment's token in the ledger; empty while it is only planned
+    source: tuple[dict[str, Any], ...] = ()
 
 
 class Health(StrEnum):

@@ -35,10 +35,19 @@ class ReleaseImage(msgspec.Struct, frozen=True):
     origin: str = BUILT
 
 
+# What this shipit writes and reads. 2: `sources`, which a shipit that does not know them would
+# leave out of a deployment.
+VERSION = 2
+
+
 class Release(msgspec.Struct, frozen=True):
-    """`images` by service name. `environments` holds, by environment name, the Compose project as
-    `docker compose config` renders it for that environment (the Compose Specification's JSON form,
-    relative paths kept), with every `build` removed and every image pinned by digest."""
+    """`images` by service name, and by what the team's own manifests call those that no service
+    has. `environments` holds, by environment name, the Compose project as `docker compose config`
+    renders it for that environment (the Compose Specification's JSON form, relative paths kept),
+    with every `build` removed and every image pinned by digest. `sources` has, for environments
+    that have manifests of their own, those objects as they were rendered, every image pinned by
+    digest: see model/source.py. It is not in the JSON of a release that has none, whose digest is
+    what it was before there were any."""
 
     id: str
     app: str
@@ -49,6 +58,11 @@ class Release(msgspec.Struct, frozen=True):
     environments: dict[str, dict[str, Any]]
     registry: str = ""  # empty: the embedded registry, whose address is the machine's own matter
     version: int = 1
+    sources: dict[str, tuple[dict[str, Any], ...]] | msgspec.UnsetType = msgspec.UNSET
+
+    def source_of(self, environment: str) -> tuple[dict[str, Any], ...]:
+        """The environment's own manifests; empty when compose.yaml is what runs there."""
+        return () if self.sources is msgspec.UNSET else self.sources.get(environment, ())
 
     def digest(self) -> Digest:
         """The SHA-256 of the canonical JSON."""

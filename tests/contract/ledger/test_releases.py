@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from shipit.errors import StoreError, UnknownNameError
 from shipit.ledger import Ledger
+from shipit.model import codec
 from shipit.model.digest import Digest
 from shipit.model.image import Image
-from shipit.model.release import Release, ReleaseImage, Source
+from shipit.model.release import VERSION, Release, ReleaseImage, Source
 from tests.contract.ledger.conftest import Opener
 
 IMAGE = Image("registry.example/shop/web", Digest.of(b"web"))
@@ -65,4 +67,30 @@ def test_a_document_of_a_newer_version(opened: Opener) -> None:
 
     with pytest.raises(StoreError) as refused:
         ledger.get_release(digest)
+    assert "upgrade" in refused.value.next_step
+
+
+def test_a_release_of_before_there_were_sources_keeps_its_digest() -> None:
+    """What was approved by digest stays approved: the JSON is what it was, byte for byte."""
+    assert b"sources" not in codec.canonical(RELEASE)
+    assert RELEASE.digest().short == "2b037b748f67"
+
+
+def test_the_manifests_of_an_environment_travel_with_it(opened: Opener) -> None:
+    objects = ({"kind": "Deployment", "metadata": {"name": "web"}},)
+    release = msgspec.structs.replace(RELEASE, version=2, sources={"dev": objects})
+
+    found = opened().get_release(opened().put_release(release))
+
+    assert found.source_of("dev") == objects
+    assert found.source_of("qa") == ()
+
+
+def test_a_release_with_more_than_this_shipit_knows_is_not_half_understood(opened: Opener) -> None:
+    newer = msgspec.structs.replace(RELEASE, version=VERSION + 1)
+    digest = opened().put_release(newer)
+
+    with pytest.raises(StoreError) as refused:
+        opened().get_release(digest)
+    assert refused.value.why == f"it is of version {VERSION + 1}"
     assert "upgrade" in refused.value.next_step
