@@ -1,0 +1,1 @@
+"""What the environments stand on: networks, clusters, identities, edges."""

@@ -1,0 +1,40 @@
+"""Whose identity the nodes have, and who may deploy."""
+
+import pulumi
+import pulumi_gcp as gcp
+
+from foundation.settings import Settings
+
+# GKE, "Harden your cluster's security": the least that a node needs.
+_NODE = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
+_DEPLOYER = (
+    "roles/container.clusterViewer"  # what is inside a namespace is the Role of `shipit rbac`
+)
+
+
+class Identity(pulumi.ComponentResource):
+    """Nodes pull from Artifact Registry as themselves: pods need no secret for it."""
+
+    def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("foundation:gke:Identity", name, None, opts)
+        own, project = pulumi.ResourceOptions(parent=self), settings.gke.project
+        self.node = gcp.serviceaccount.Account(
+            f"{name}-node",
+            account_id=f"{name}-node"[:30].rstrip("-"),
+            display_name=f"Nodes of {name}",
+            project=project,
+            opts=own,
+        )
+        for role in _NODE:
+            gcp.projects.IAMMember(
+                f"{name}-node-{role.rpartition('.')[2]}",
+                project=project,
+                role=role,
+                member=self.node.email.apply(lambda email: f"serviceAccount:{email}"),
+                opts=own,
+            )
+        for n, member in enumerate(settings.gke.deployers):
+            gcp.projects.IAMMember(
+                f"{name}-deployer-{n}", project=project, role=_DEPLOYER, member=member, opts=own
+            )
+        self.register_outputs({"node": self.node.email})
