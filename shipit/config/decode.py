@@ -47,23 +47,35 @@ def without_free(node: Mapping) -> dict[str, Entry]:
     return {key: entry for key, entry in node.entries.items() if not free(key)}
 
 
-def _inner(kind: inspect.Type) -> tuple[inspect.Type, str]:
-    """The type under its annotations and `| None`, and the form that its pattern wants."""
+def _inner(kind: inspect.Type, node: Node | None = None) -> tuple[inspect.Type, str]:
+    """The type under its annotations and `| None`, and the form that its pattern wants. Of several
+    types (`text | list`) the one that `node` is, else the first."""
     form = ""
     while True:
         if isinstance(kind, inspect.Metadata):
             form = (kind.extra or {}).get("form", form)
             kind = kind.type
         elif isinstance(kind, inspect.UnionType):
-            kind = next(t for t in kind.types if not isinstance(t, inspect.NoneType))
+            several = [t for t in kind.types if not isinstance(t, inspect.NoneType)]
+            wanted = _WRITTEN_AS.get(type(node))
+            kind = next((t for t in several if type(t) is wanted), several[0])
         else:
             return kind, form
+
+
+_WRITTEN_AS: dict[type, type] = {
+    Mapping: inspect.DictType,
+    Sequence: inspect.VarTupleType,
+    Scalar: inspect.StrType,
+}
 
 
 def _is_optional(kind: inspect.Type) -> bool:
     while isinstance(kind, inspect.Metadata):
         kind = kind.type
-    return isinstance(kind, inspect.UnionType)
+    return isinstance(kind, inspect.UnionType) and any(
+        isinstance(t, inspect.NoneType) for t in kind.types
+    )
 
 
 def _fits(pattern: str, text: str) -> bool:
@@ -118,7 +130,7 @@ class _Walk:
             raise self.problems[-1]
 
     def read(self, node: Node, kind: inspect.Type, path: str) -> Any:
-        inner, form = _inner(kind)
+        inner, form = _inner(kind, node)
         anything = isinstance(inner, inspect.AnyType)
         self.count(size(node) if anything else 1, node, path)
         empty = isinstance(node, Scalar) and node.value is None

@@ -1,6 +1,7 @@
 """The reference page of shipit.yaml in Markdown, from the types that it is decoded into."""
 
 from collections.abc import Iterator
+from inspect import getdoc
 
 from msgspec import inspect
 
@@ -116,7 +117,8 @@ def _section(path: str, cls: type, fields: tuple[inspect.Field, ...]) -> str:
     title = f"`{path}`" if path else "The whole"
     head = "| key | value | left out | |\n|---|---|---|---|"
     rows = "\n".join(_row(field) for field in fields)
-    return f"## {title}\n\n{cls.__doc__}\n\n{head}\n{rows}\n"
+    said = getdoc(cls)
+    return f"## {title}\n\n{said}\n\n{head}\n{rows}\n"
 
 
 def _classes(path: str, field: inspect.Field) -> Iterator[tuple[str, inspect.Type]]:
@@ -135,7 +137,7 @@ def _under(kind: inspect.Type) -> tuple[inspect.Type, str, str]:
                 said = said or str((kind.extra_json_schema or {}).get("description", ""))
                 kind = kind.type
             case inspect.UnionType():
-                kind = kind.types[0]
+                kind = next(t for t in kind.types if not isinstance(t, inspect.NoneType))
             case inspect.DictType() if not isinstance(kind.value_type, inspect.AnyType):
                 kind, steps = kind.value_type, f"{steps}.<name>"
             case inspect.VarTupleType():
@@ -153,10 +155,21 @@ _WORDS: dict[type, str] = {
 }
 
 
+_MORE: dict[type, str] = {inspect.VarTupleType: "a list", inspect.DictType: "several by name"}
+
+
+def _others(kind: inspect.Type) -> list[inspect.Type]:
+    """The other forms in which a value may be written."""
+    while isinstance(kind, inspect.Metadata):
+        kind = kind.type
+    types = kind.types if isinstance(kind, inspect.UnionType) else ()
+    return [t for t in types if type(t) in _MORE]
+
+
 def _row(field: inspect.Field) -> str:
     kind, said, steps = _under(field.type)
     if isinstance(kind, inspect.StructType):
-        said = said or str(kind.cls.__doc__)
+        said = said or " ".join(str(getdoc(kind.cls)).split())
     value = _WORDS[type(kind)]
     if getattr(kind, "pattern", None) == DURATION_PATTERN:
         value = "duration"
@@ -164,6 +177,8 @@ def _row(field: inspect.Field) -> str:
         value = f"list of {value}s"
     elif steps:
         value = f"{value}s by name"
+    for other in _others(field.type):
+        value += f", or {_MORE[type(other)]}"
     return f"| `{field.name}` | {value} | {_left_out(field)} | {said.replace('|', chr(92) + '|')} |"
 
 

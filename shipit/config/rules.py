@@ -7,7 +7,14 @@ from typing import NamedTuple
 from shipit.errors import did_you_mean
 from shipit.model.duration import parse_duration
 from shipit.model.image import Reference
-from shipit.model.pipeline import EnvironmentSettings, Settings, TargetSettings
+from shipit.model.pipeline import (
+    SOURCE_DETAILS,
+    SOURCE_KINDS,
+    EnvironmentSettings,
+    Settings,
+    SourceFiles,
+    TargetSettings,
+)
 from shipit.model.window import parse_window
 
 Path = tuple[str | int, ...]
@@ -113,12 +120,38 @@ def _source(environment: EnvironmentSettings, path: Path) -> Iterator[Broken]:
     source = environment.source
     if source is None:
         return
-    kinds = [k for k in source.__struct_fields__ if k != "service" and getattr(source, k)]
-    if len(kinds) != 1:
-        said = " and ".join(kinds) + " are both here" if kinds else "no kind of source"
-        yield Broken(path, f"{said}; name one of manifests, kustomize, helm, task_definition")
-    if source.service and "task_definition" not in kinds:
-        yield Broken((*path, "service"), "a service definition goes with a task_definition")
+    known = ", ".join(SOURCE_KINDS)
+    if len(source.kinds) != 1:
+        said = " and ".join(source.kinds)
+        said = f"{said} are both here" if source.kinds else "no kind of source"
+        yield Broken(path, f"{said}; name one of {known}")
+        return
+    kind = source.kinds[0]
+    for detail, kinds in SOURCE_DETAILS.items():
+        if getattr(source, detail) and kind not in kinds:
+            yield Broken((*path, detail), f"{detail} goes with {' or '.join(kinds)}")
+    yield from _definitions(source, path)
+    for where, target in _named_targets(environment):
+        for other in target.kinds:
+            if other not in SOURCE_KINDS[kind]:
+                kinds = ", ".join(SOURCE_KINDS[kind])
+                yield Broken((*path, kind), f"{where} is of the kind {other}; it is for {kinds}")
+
+
+def _definitions(source: SourceFiles, path: Path) -> Iterator[Broken]:
+    """One task definition and its service, or several by the same names."""
+    tasks, services = source.task_definition, source.service
+    if not services or not tasks:
+        return
+    if isinstance(tasks, str) or isinstance(services, str):
+        if isinstance(tasks, str) != isinstance(services, str):
+            what = "task_definition and service are both one file, or both several by name"
+            yield Broken((*path, "service"), what)
+        return
+    for name in services:
+        if name not in tasks:
+            meant = did_you_mean(name, tasks)
+            yield Broken((*path, "service", name), f"there is no task_definition {name}{meant}")
 
 
 def _duration(text: str, path: Path) -> Iterator[Broken]:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from shipit.model import codec
-from shipit.model.pipeline import Settings, SourceFiles, TargetSettings
+from shipit.model.pipeline import SOURCE_DETAILS, SOURCE_KINDS, Settings, TargetSettings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FILE = Path(__file__).with_name("shipit.schema.json")
@@ -29,8 +29,11 @@ def json_schema() -> dict[str, Any]:
             _open(field)
     _exactly_one(kinds["TargetSettings"], TargetSettings.__struct_fields__)
     _exactly_one(kinds["EnvironmentSettings"], ("target", "targets"))
-    _exactly_one(kinds["SourceFiles"], (f for f in SourceFiles.__struct_fields__ if f != "service"))
-    kinds["SourceFiles"]["dependentRequired"] = {"service": ["task_definition"]}
+    _exactly_one(kinds["SourceFiles"], SOURCE_KINDS)
+    kinds["SourceFiles"]["dependentSchemas"] = {
+        detail: {"anyOf": [{"required": [kind]} for kind in of]}
+        for detail, of in SOURCE_DETAILS.items()
+    }
     return {"$schema": DIALECT, "title": "shipit.yaml", **made}
 
 

@@ -259,16 +259,84 @@ class Verification(_Settings, frozen=True):
     ] = "30s"
 
 
-class SourceFiles(_Settings, frozen=True):
-    """The team's own manifests, rendered instead of compose.yaml. Exactly one kind is named."""
+class ImageField(_Settings, frozen=True):
+    """Where a kind of object of its own has an image outside a pod template, as a field
+    specification of kustomize has it: `{kind: Prometheus, path: spec/image}`."""
 
-    manifests: Annotated[str, Meta(description="A folder of Kubernetes manifests.")] = ""
+    kind: Annotated[str, Meta(description="The kind of the objects.")]
+    path: Annotated[
+        str,
+        Meta(
+            pattern="^[^/]+(/[^/]+)*$",
+            description="The field, its keys parted by `/`; lists are gone through.",
+            examples=["spec/jobs[]/image"],
+            extra={"form": "a field's keys parted by /, as in spec/image"},
+        ),
+    ]
+    group: Annotated[str, Meta(description="Of this API group alone.")] = ""
+    version: Annotated[str, Meta(description="Of this API version alone.")] = ""
+
+
+Files = str | tuple[str, ...]
+NamedFiles = str | dict[Name, str]
+
+
+class SourceFiles(_Settings, frozen=True):
+    """The team's own manifests, deployed instead of what compose.yaml would be rendered to, with
+    every image by digest. Exactly one of manifests, kustomize, helm and task_definition."""
+
+    manifests: Annotated[
+        Files,
+        Meta(description="Kubernetes manifests: a folder (with those in it), a file, or a list."),
+    ] = ()
     kustomize: Annotated[str, Meta(description="A kustomization's folder.")] = ""
     helm: Annotated[str, Meta(description="A chart's folder.")] = ""
-    task_definition: Annotated[str, Meta(description="An ECS task definition in JSON.")] = ""
-    service: Annotated[
-        str, Meta(description="An ECS service in JSON, beside the task definition.")
+    release: Annotated[
+        str, Meta(description="The release's name in the chart. Left out: the application's.")
     ] = ""
+    namespace: Annotated[
+        str, Meta(description="The chart's namespace. Left out: the target's.")
+    ] = ""
+    values: Annotated[
+        tuple[str, ...], Meta(description="The chart's values files, the last one wins.")
+    ] = ()
+    images: Annotated[
+        tuple[ImageField, ...],
+        Meta(description="Where there are images outside pod templates."),
+    ] = ()
+    task_definition: Annotated[
+        NamedFiles,
+        Meta(
+            description="An ECS task definition, in JSON or YAML; several by the container"
+            " that each is about: {web: ecs/web.json, worker: ecs/worker.json}."
+        ),
+    ] = ""
+    service: Annotated[
+        NamedFiles,
+        Meta(description="An ECS service, in JSON or YAML; several by the same names."),
+    ] = ""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(kind for kind in SOURCE_KINDS if getattr(self, kind))
+
+
+# What a source can be, and the kinds of target that it is for.
+_CLUSTERS = ("kubernetes", "gke", "eks")
+SOURCE_KINDS: dict[str, tuple[str, ...]] = {
+    "manifests": _CLUSTERS,
+    "kustomize": _CLUSTERS,
+    "helm": _CLUSTERS,
+    "task_definition": ("ecs",),
+}
+# Settings that belong to one or some of them.
+SOURCE_DETAILS: dict[str, tuple[str, ...]] = {
+    "release": ("helm",),
+    "namespace": ("helm",),
+    "values": ("helm",),
+    "images": ("manifests", "kustomize", "helm"),
+    "service": ("task_definition",),
+}
 
 
 class EnvironmentSettings(_Settings, frozen=True):

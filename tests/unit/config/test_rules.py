@@ -1,6 +1,7 @@
 """What values must agree in: one case a rule, each with its line, its path and its sentence."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,8 @@ def graph(**after: str) -> str:
     return "app: shop\nenvironments:\n" + "".join(lines)
 
 
+CLUSTER = HEAD.replace("docker", "kubernetes")
+ECS = HEAD.replace("docker", "ecs")
 CASES = [
     (
         graph(dev="", qa="", staging="qa"),
@@ -151,8 +154,40 @@ CASES = [
         ),
     ),
     (
-        HEAD + "    source: {helm: a, service: b}\n",
-        "5:23: environments.dev.source.service: a service definition goes with a task_definition",
+        CLUSTER + "    source: {helm: a, service: b}\n",
+        "5:23: environments.dev.source.service: service goes with task_definition",
+    ),
+    (
+        CLUSTER + "    source: {manifests: a, values: [b]}\n",
+        "5:28: environments.dev.source.values: values goes with helm",
+    ),
+    (
+        HEAD + "    source: {kustomize: k8s}\n",
+        (
+            "5:14: environments.dev.source.kustomize: target is of the kind docker;"
+            " it is for kubernetes, gke, eks"
+        ),
+    ),
+    (
+        CLUSTER + "    source: {task_definition: web.json}\n",
+        (
+            "5:14: environments.dev.source.task_definition: target is of the kind kubernetes;"
+            " it is for ecs"
+        ),
+    ),
+    (
+        ECS + "    source: {task_definition: web.json, service: {web: s.json}}\n",
+        (
+            "5:41: environments.dev.source.service: task_definition and service are both one"
+            " file, or both several by name"
+        ),
+    ),
+    (
+        ECS + "    source: {task_definition: {web: t.json}, service: {wep: s.json}}\n",
+        (
+            "5:56: environments.dev.source.service.wep: there is no task_definition wep;"
+            " did you mean web?"
+        ),
     ),
     (
         HEAD + "registry: registry.example.com/shop:1.0\n",
@@ -226,3 +261,16 @@ def test_which_environment_is_first_is_settled_before_it_is_spoken_of(refused: R
 )
 def test_places_that_are_kept_apart(loaded: Load, first: str, second: str) -> None:
     assert [*loaded(targets(first, second)).environments] == ["dev", "qa"]
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        (CLUSTER + "    source: {manifests: k8s/}\n", "manifests", "k8s/"),
+        (CLUSTER + "    source: {manifests: [a.yaml, b/]}\n", "manifests", ("a.yaml", "b/")),
+        (ECS + "    source: {task_definition: web.json}\n", "task_definition", "web.json"),
+        (ECS + "    source: {task_definition: {web: t}}\n", "task_definition", {"web": "t"}),
+    ],
+)
+def test_a_source_is_one_file_or_several(loaded: Load, text: str, field: str, value: Any) -> None:
+    assert getattr(loaded(text).environments["dev"].source, field) == value

@@ -65,6 +65,8 @@ def test_free_keys_are_valid_everywhere(document: Any) -> None:
         (["environments", "qa", "source"], {}),
         (["environments", "qa", "source"], {"helm": "a", "kustomize": "b"}),
         (["environments", "qa", "source"], {"helm": "a", "service": "b"}),
+        (["environments", "qa", "source"], {"manifests": "a", "values": ["b"]}),
+        (["environments", "qa", "source"], {"manifests": {"a": "b"}}),
         (["environments", "production", "gates", "approvals"], "two"),
         (["environments", "production", "strategy", "canary", "steps"], []),
         (["environments", "production", "targets", "us", "ecs", "launch_type"], "lambda"),
