@@ -2,11 +2,11 @@
 
 Composed from PyYAML's events, so that no object is ever constructed from a tag and no nesting can
 exhaust the stack. Plain scalars are resolved by YAML 1.2's core schema (section 10.3.2): `no`,
-`on`, `1:30` and `2024-01-01` are text.
+`on`, `1:30` and `2024-01-01` are text. Kubernetes' manifests alone are read as kubectl reads them.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -75,7 +75,19 @@ Node = Scalar | Sequence | Mapping
 def parse(text: str, file: str) -> Node | None:
     """The one document in `text`, None when there is none. Raises ConfigurationError."""
     _refuse_unprintable(text, file)
-    return _Composer(text, file).document()
+    found = list(_Composer(text, file, _resolve).documents(1))
+    return found[0] if found else None
+
+
+def parse_manifests(text: str, file: str) -> Iterator[Node]:
+    """Every document in `text` that is not empty, as kubectl reads it. Raises ConfigurationError.
+
+    sigs.k8s.io/yaml is YAML 1.1 in its scalars: `yes` and `on` are true, `0644` is octal.
+    """
+    _refuse_unprintable(text, file)
+    for node in _Composer(text, file, _resolve_as_kubectl).documents():
+        if not isinstance(node, Scalar) or node.value is not None:
+            yield node
 
 
 def plain(node: Node) -> Any:
@@ -125,6 +137,26 @@ def _resolve(text: str) -> Any:
     return text
 
 
+# go.yaml.in/yaml/v2, resolve.go, which sigs.k8s.io/yaml reads with.
+_YES, _NO = ("y", "yes", "on", "true"), ("n", "no", "off", "false")
+_OCTAL = re.compile(r"[-+]?0[0-7]{1,20}")
+_BINARY = re.compile(r"[-+]?0b[01]{1,63}")
+
+
+def _resolve_as_kubectl(text: str) -> Any:
+    if text.lower() in (*_YES, *_NO) and text in (text.lower(), text.upper(), text.capitalize()):
+        return text.lower() in _YES
+    bare = text.replace("_", "") if text[:1] in "+-0123456789" else text
+    if _OCTAL.fullmatch(bare):
+        return int(bare, 8)
+    if _BINARY.fullmatch(bare):
+        return int(bare, 2)
+    found = _resolve(bare)
+    if isinstance(found, float) and found.is_integer():
+        return int(found)
+    return text if isinstance(found, str) else found
+
+
 def _height(children: Iterable[Node]) -> int:
     return 1 + max((child.height for child in children), default=0)
 
@@ -133,8 +165,9 @@ class _Composer:
     """One pass over the events. `nodes` counts what has been read and what merges have copied;
     an anchor is None while its value is being read."""
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, resolve: Callable[[str], Any]) -> None:
         self.file = file
+        self.resolve = resolve
         self.text = text
         self.nodes = 0
         self.anchors: dict[str, Node | None] = {}
@@ -170,16 +203,18 @@ class _Composer:
         mark = event.start_mark
         return ConfigurationError(what, file=self.file, line=mark.line + 1, column=mark.column + 1)
 
-    def document(self) -> Node | None:
+    def documents(self, most: int = 0) -> Iterator[Node]:
+        """One after the other; every limit holds for each. More than `most` are an error."""
         import yaml
 
-        root: Node | None = None
+        count = 0
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
-                if root is not None:
+                count += 1
+                if most and count > most:
                     raise self._wrong("a second document starts here; one is the most", event)
-                root = self._node(next(self.events), 1)
-        return root
+                self.nodes, self.anchors = 0, {}
+                yield self._node(next(self.events), 1)
 
     def _node(self, event: Any, depth: int) -> Node:
         import yaml
@@ -226,7 +261,7 @@ class _Composer:
             raise self._wrong(f"the character U+{ord(found.group()):04X} is not text", event)
         plain_style = event.tag is None and event.implicit[0]
         mark = event.start_mark
-        value = _resolve(event.value) if plain_style else event.value
+        value = self.resolve(event.value) if plain_style else event.value
         return Scalar(mark.line + 1, mark.column + 1, event.value, value)
 
     def _refuse_tag(self, event: Any, allowed: tuple[str | None, ...]) -> None:

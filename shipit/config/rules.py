@@ -127,9 +127,9 @@ def _source(environment: EnvironmentSettings, path: Path) -> Iterator[Broken]:
         yield Broken(path, f"{said}; name one of {known}")
         return
     kind = source.kinds[0]
-    for detail, kinds in SOURCE_DETAILS.items():
-        if getattr(source, detail) and kind not in kinds:
-            yield Broken((*path, detail), f"{detail} goes with {' or '.join(kinds)}")
+    for detail, of in SOURCE_DETAILS.items():
+        if getattr(source, detail) and kind not in of:
+            yield Broken((*path, detail), f"{detail} goes with {' or '.join(of)}")
     yield from _definitions(source, path)
     for where, target in _named_targets(environment):
         for other in target.kinds:
