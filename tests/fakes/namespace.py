@@ -26,7 +26,7 @@ _BEGAN = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 
 
 class Namespace:
-    """`requests` are "METHOD path?query" of what was asked, without the namespace's own path;
+    """`requests` are "METHOD path?query" of what was asked, from the collection on;
     `refusals` answer a request that contains their key; `created` is called with each new object.
     """
 
@@ -34,7 +34,8 @@ class Namespace:
         self.objects: dict[str, dict[str, Json]] = {}  # by collection (`pods`), by name
         self.requests: list[str] = []
         self.refusals: dict[str, tuple[int, str]] = {}
-        self.answers: dict[str, Json] = {}  # of POST elsewhere: reviews
+        self.answers: dict[str, Json] = {}  # to a POST of a review, by its collection
+        self.pages: dict[str, Json] = {}  # to a GET of just this path
         self.created: Callable[[str, Json], None] = lambda *_: None
         self.changed = threading.Condition()
         self._log: dict[tuple[str, str], list[tuple[str, str]]] = {}
@@ -197,7 +198,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         collection, rest, query = self._asked()
         if self._refused():
             return
-        if rest[1:] == ["log"]:
+        if self.path in self.namespace.pages:
+            self._answer(200, self.namespace.pages[self.path])
+        elif rest[1:] == ["log"]:
             pieces = self.namespace.lines(rest[0], query["container"], query)
             self._stream(piece.encode() for piece in pieces)
         elif rest:
@@ -249,15 +252,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(404, {"message": "not found"})
 
     def _asked(self) -> tuple[str, list[str], dict[str, str]]:
+        """The collection, what follows it, and the query."""
         address = urlsplit(self.path)
-        _, found, inside = address.path.partition(f"/namespaces/{NAME}/")
-        inside = inside if found else address.path.rpartition("/")[2]
-        parts = inside.split("/")
+        parts = address.path.strip("/").split("/")
+        parts = parts[3 if parts[0] == "apis" else 2 :]
+        if parts[:1] == ["namespaces"] and len(parts) > 2:
+            parts = parts[2:]
         with self.namespace.changed:
             query = f"?{address.query}" if address.query else ""
-            self.namespace.requests.append(f"{self.command} {inside}{query}")
+            self.namespace.requests.append(f"{self.command} {'/'.join(parts)}{query}")
             self.namespace.changed.notify_all()
-        return parts[0], parts[1:], dict(parse_qsl(address.query))
+        return parts[0] if parts else "", parts[1:], dict(parse_qsl(address.query))
 
     def _body(self) -> Json:
         body: Json = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

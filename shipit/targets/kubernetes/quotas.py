@@ -1,0 +1,133 @@
+"""Whether what would run fits into a namespace's ResourceQuotas. Pure.
+
+kubernetes.io/docs/concepts/policy/resource-quotas. A pod that a quota refuses is refused to its
+controller, not to us: the rollout would only stand still.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+Json = dict[str, Any]
+Amounts = dict[str, Decimal]
+_UNITS = {
+    **{unit: Decimal(1000) ** n for n, unit in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
+    **{unit: Decimal(1024) ** n for n, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
+    "m": Decimal("0.001"),
+    "u": Decimal("0.000001"),
+    "n": Decimal("0.000000001"),
+}
+_ALIASES = {"cpu": "requests.cpu", "memory": "requests.memory"}
+_COUNTED = ("pods", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory")
+
+
+def quantity(text: str) -> Decimal:
+    """`500m`, `1Gi`, `1e3` (apimachinery, resource.Quantity). Raises ValueError."""
+    for length in (2, 1):
+        unit = _UNITS.get(text[-length:])
+        if unit is not None and not text[-length:].isdecimal():
+            return _number(text[:-length]) * unit
+    return _number(text)
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is no quantity") from None
+
+
+def wanted(objects: Iterable[Json]) -> Amounts:
+    """What the workloads among the objects ask for, with all their replicas."""
+    total: Amounts = {}
+    for one in objects:
+        spec = one.get("spec") or {}
+        if one["kind"] not in ("Deployment", "StatefulSet"):
+            continue
+        pod = (spec.get("template") or {}).get("spec") or {}
+        _add(total, of_pod(pod), int(spec.get("replicas", 1)))
+    return total
+
+
+def used(pods: Iterable[Json]) -> Amounts:
+    """What pods that are there have taken."""
+    total: Amounts = {}
+    for pod in pods:
+        if (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
+            _add(total, of_pod(pod.get("spec") or {}), 1)
+    return total
+
+
+def of_pod(spec: Mapping[str, Any]) -> Amounts:
+    """A limit without a request is the request, too."""
+    total: Amounts = {"pods": Decimal(1)}
+    for container in spec.get("containers") or ():
+        resources = container.get("resources") or {}
+        limits = resources.get("limits") or {}
+        requests = {**limits, **(resources.get("requests") or {})}
+        for kind, amounts in (("requests", requests), ("limits", limits)):
+            for name in ("cpu", "memory"):
+                if name in amounts:
+                    _add(total, {f"{kind}.{name}": quantity(str(amounts[name]))}, 1)
+    return total
+
+
+def _add(total: Amounts, more: Amounts, times: int) -> None:
+    for name, amount in more.items():
+        total[name] = total.get(name, Decimal(0)) + amount * times
+
+
+def exceeded(
+    quotas: Iterable[Json], asked: Amounts, held: Amounts
+) -> Iterator[tuple[str, str, Decimal, Decimal]]:
+    """(quota, resource, asked, free) of what does not fit once `held`, our own, is given back."""
+    for quota in quotas:
+        if (quota.get("spec") or {}).get("scopes") or (quota.get("spec") or {}).get(
+            "scopeSelector"
+        ):
+            continue  # for some pods alone: which, is for the server to say
+        status = quota.get("status") or {}
+        for name, hard in (status.get("hard") or {}).items():
+            key = _ALIASES.get(name, name)
+            if key not in _COUNTED or key not in asked:
+                continue
+            taken = quantity(str((status.get("used") or {}).get(name, "0")))
+            free = quantity(str(hard)) - taken + held.get(key, Decimal(0))
+            if asked[key] > free:
+                yield str(quota["metadata"]["name"]), key, asked[key], max(free, Decimal(0))
+
+
+def unsaid(
+    quotas: Iterable[Json], ranges: Iterable[Json], objects: Iterable[Json]
+) -> Iterator[str]:
+    """`web: limits.cpu` for what a quota counts, a container does not say and nothing fills in."""
+    counted = {
+        _ALIASES.get(name, name)
+        for quota in quotas
+        for name in (quota.get("status") or {}).get("hard") or {}
+    } & set(_COUNTED[1:])
+    filled = set(_defaults(ranges))
+    for one in objects:
+        pod = (((one.get("spec") or {}).get("template") or {}).get("spec")) or {}
+        for container in pod.get("containers") or ():
+            said = of_pod({"containers": [container]})
+            for key in sorted(counted - filled - said.keys()):
+                yield f"{one['metadata']['name']}: {key}"
+
+
+def _defaults(ranges: Iterable[Json]) -> Iterator[str]:
+    """kubernetes.io/docs/concepts/policy/limit-range: a default limit is a request's, too."""
+    for one in ranges:
+        for limit in (one.get("spec") or {}).get("limits") or ():
+            if limit.get("type") == "Container":
+                for name in limit.get("default") or ():
+                    yield from (f"limits.{name}", f"requests.{name}")
+                for name in limit.get("defaultRequest") or ():
+                    yield f"requests.{name}"
+
+
+def shown(amount: Decimal, resource: str) -> str:
+    """Memory in MiB, all else as a number."""
+    if resource.endswith("memory"):
+        return f"{amount / (1024 * 1024):.0f}Mi"
+    return f"{amount.normalize():f}"
