@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any
 
 from shipit.errors import PreconditionError, RemoteError, ShipitError
+from shipit.targets.ecs import pace
 
 Json = dict[str, Any]
 
@@ -38,6 +39,7 @@ class Cloud:
         self._region, self._profile = region, profile
         self._clock, self._pause = clock, pause
         self._clients: dict[str, Any] = {}
+        self._account = ""
         self._lock = Lock()
 
     @property
@@ -45,7 +47,7 @@ class Cloud:
         return str(self.client("ecs").meta.region_name)
 
     def call(self, api: str, operation: str, /, **parameters: Any) -> Json:
-        """One request, tried again with jitter while its error is temporary.
+        """One request in its turn, tried again with jitter while its error is temporary.
 
         Raises PreconditionError for what is missing on this machine, RemoteError for what AWS
         answered; its `reasons` begin with AWS's error code.
@@ -54,6 +56,7 @@ class Cloud:
         began = self._clock()
         pause = _PAUSE
         while True:
+            self._take_turn(api, operation, client)
             try:
                 answer: Json = getattr(client, operation)(**parameters)
             except Exception as error:  # the boundary: all of botocore's
@@ -79,11 +82,20 @@ class Cloud:
     def client(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = _client(service, self._region, self._profile)
+                made, self._account = _client(service, self._region, self._profile)
+                self._clients[service] = made
             return self._clients[service]
 
+    def _take_turn(self, api: str, operation: str, client: Any) -> None:
+        """An account has one rate for all of its environments (FIELD 11)."""
+        region = client.meta.region_name
+        wait = pace.turn(self._account, region, api, operation, self._clock)
+        if wait:
+            self._pause(wait)
 
-def _client(service: str, region: str, profile: str) -> Any:
+
+def _client(service: str, region: str, profile: str) -> tuple[Any, str]:
+    """A client, and the account that its calls are counted for."""
     if importlib.util.find_spec("boto3") is None:
         raise PreconditionError(
             "boto3 is not installed",
@@ -105,7 +117,7 @@ def _client(service: str, region: str, profile: str) -> Any:
         core = botocore.session.Session(profile=profile or None)
         core.register_component("data_loader", _models())
         session = boto3.session.Session(botocore_session=core, region_name=region or None)
-        return session.client(service, config=config)
+        return session.client(service, config=config), pace.account_of(session.get_credentials())
     except Exception as error:  # profiles, regions, credential files
         raise _mapped(error, service, "") from error
 

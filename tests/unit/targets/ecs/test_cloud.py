@@ -3,6 +3,7 @@
 import importlib.util
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ class Clock:
 
 class Client:
     """Raises what it is given, one after the other, then answers."""
+
+    meta = SimpleNamespace(region_name="eu-west-1")
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
