@@ -92,7 +92,7 @@ def make_plans(
     plans = {name: target.plan(desired, observed[name]) for name, target in targets.items()}
     for name, target in targets.items():
         if isinstance(target, Preflights):
-            target.preflight(plans[name])
+            plans[name] = target.preflight(plans[name]) or plans[name]
     return plans
 
 

@@ -43,10 +43,11 @@ class Target(Protocol):
 
 @runtime_checkable
 class Preflights(Protocol):
-    def preflight(self, plan: Plan) -> None:
+    def preflight(self, plan: Plan) -> Plan | None:
         """Ask the world what `plan`, being pure, cannot: after planning, before anything changes.
 
-        Raises PreconditionError (a port that another program holds). `apply` asks again itself.
+        The plan as the world's own dry run tells it, or None where it stays as it is. Raises
+        PreconditionError (a port that another program holds). `apply` asks again itself.
         """
 
 

@@ -35,8 +35,8 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
 
 class Change(msgspec.Struct, Generic[T], frozen=True):
-    """`object` is None for SYNCED (what there was has been told) and AWAY (the connection broke;
-    `why` says how). DELETED has what was known last."""
+    """`object` is None for SYNCED (what there was has been told, or a connection that broke is
+    taken up again) and AWAY (it broke; `why` says how). DELETED has what was known last."""
 
     type: str
     object: T | None = None
@@ -84,6 +84,7 @@ class Watch(Generic[T]):
         self._version = since
         self._known = dict(known or {})
         self._stream: Stream | None = None
+        self._away = False
         self.closed = False
 
     def close(self) -> None:
@@ -108,6 +109,7 @@ class Watch(Generic[T]):
                     continue
                 if not error.temporary or error.status:
                     raise
+                self._away = True
                 yield Change("AWAY", why=error.why)
             if not self.closed and self._connection.clock() - began < _SOON:
                 self._connection.pause(_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
@@ -155,6 +157,9 @@ class Watch(Generic[T]):
         try:
             if self.closed:
                 return
+            if self._away:
+                self._away = False
+                yield Change("SYNCED")
             for line in self._stream.lines():
                 change = self._read(line)
                 if change:

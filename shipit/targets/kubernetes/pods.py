@@ -1,0 +1,167 @@
+"""Pods and ReplicaSets in the few fields that a rollout is judged by, and what pods say. Pure.
+
+kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1. A list of 2,000 pods is 12 MB
+of JSON, and a tenth of that here.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from shipit.model.digest import Digest
+
+HASH = "pod-template-hash"
+REVISION = "controller-revision-hash"
+ARGO_HASH = "rollouts-pod-template-hash"
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}$")
+
+
+class _Fields(msgspec.Struct, frozen=True, rename="camel"):
+    pass
+
+
+class Owner(_Fields, frozen=True, rename="camel"):
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+class Metadata(_Fields, frozen=True, rename="camel"):
+    name: str = ""
+    uid: str = ""
+    labels: dict[str, str] = {}
+    owner_references: tuple[Owner, ...] = ()
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: str = ""
+
+
+class Container(_Fields, frozen=True, rename="camel"):
+    name: str
+    image: str = ""
+
+
+class PodSpec(_Fields, frozen=True, rename="camel"):
+    containers: tuple[Container, ...] = ()
+    node_name: str = ""
+
+
+class Waiting(_Fields, frozen=True, rename="camel"):
+    reason: str = ""
+    message: str = ""
+
+
+class Ended(_Fields, frozen=True, rename="camel"):
+    exit_code: int = 0
+    reason: str = ""
+    message: str = ""
+    signal: int = 0
+
+
+class Running(_Fields, frozen=True, rename="camel"):
+    started_at: datetime | None = None
+
+
+class State(_Fields, frozen=True, rename="camel"):
+    waiting: Waiting | None = None
+    running: Running | None = None
+    terminated: Ended | None = None
+
+
+class ContainerStatus(_Fields, frozen=True, rename="camel"):
+    name: str
+    ready: bool = False
+    started: bool | None = None
+    restart_count: int = 0
+    image_id: str = msgspec.field(default="", name="imageID")
+    state: State = State()
+    last_state: State = State()
+
+
+class Condition(_Fields, frozen=True, rename="camel"):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+class PodStatus(_Fields, frozen=True, rename="camel"):
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+    conditions: tuple[Condition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
+
+
+class Pod(_Fields, frozen=True, rename="camel"):
+    metadata: Metadata
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+    @property
+    def is_going(self) -> bool:
+        """It is being deleted, or has ended and was left behind (an eviction)."""
+        return bool(self.metadata.deletion_timestamp) or self.status.phase in (
+            "Failed",
+            "Succeeded",
+        )
+
+    @property
+    def is_ready(self) -> bool:
+        return any(c.type == "Ready" and c.status == "True" for c in self.status.conditions)
+
+    @property
+    def statuses(self) -> tuple[ContainerStatus, ...]:
+        """Of every container, those that come first included."""
+        return (*self.status.init_container_statuses, *self.status.container_statuses)
+
+    def status_of(self, container: str) -> ContainerStatus | None:
+        return next((s for s in self.status.container_statuses if s.name == container), None)
+
+    def owned_by(self, uids: Iterable[str]) -> bool:
+        return any(owner.uid in uids for owner in self.metadata.owner_references)
+
+
+class ReplicaSetMetadata(Metadata, frozen=True, rename="camel"):
+    annotations: dict[str, str] = {}
+
+
+class ReplicaSet(_Fields, frozen=True, rename="camel"):
+    """Its revision is its Deployment's number of the pod template."""
+
+    metadata: ReplicaSetMetadata
+
+    @property
+    def revision(self) -> str:
+        return self.metadata.annotations.get("deployment.kubernetes.io/revision", "")
+
+
+def digest_of(status: ContainerStatus | None) -> Digest | None:
+    """What runs: `docker.io/library/nginx@sha256:…`, `docker-pullable://…`, or `sha256:…`."""
+    found = _DIGEST.search(status.image_id) if status else None
+    return Digest(found.group()) if found else None
+
+
+def digests_of(pods: Iterable[Pod], container: str) -> set[Digest | None]:
+    return {digest_of(pod.status_of(container)) for pod in pods}
+
+
+def unproven(pod: Pod, identities: Mapping[str, frozenset[Digest]]) -> tuple[bool, str]:
+    """Whether a ready pod runs something else, and in words what is missing for the proof.
+
+    `identities` by container: the digests under which its image may be reported.
+    """
+    for container, asked in identities.items():
+        found = digest_of(pod.status_of(container))
+        if found is None:
+            return False, f"the kubelet does not name the digest of {pod.name} yet"
+        if found not in asked:
+            wanted = min(asked).short if asked else "nothing"
+            return True, f"{pod.name} runs {found.short}, not {wanted} that was asked for"
+    return False, ""
