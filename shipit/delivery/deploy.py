@@ -5,6 +5,8 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from shipit.delivery import foundations, planning, stages
 from shipit.delivery.desired import desire
 from shipit.delivery.keeping import keep
@@ -115,7 +117,8 @@ def _enter(
     release = project.ledger.get_release(summary.digest)
     targets = project.targets(environment)
     with project.registries() as registries, stop_signals() as stop:
-        desired = desire(release, environment, registries)
+        back = request.kind is Kind.ROLLBACK
+        desired = replace(desire(release, environment, registries), back=back)
         plans: dict[str, Plan] = {}
         if not (left and left.rolling_back):
             plans = planning.make_plans(environment, targets, desired, planning.observe(targets))

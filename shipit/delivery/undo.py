@@ -60,7 +60,7 @@ def _announce(work: Work, reasons: Sequence[Reason]) -> Iterator[Step]:
 def _restore(work: Work, before: Deployed) -> Iterator[Step]:
     """The whole of the previous release's state, not only its images."""
     release = work.project.ledger.get_release(before.release)
-    desired = desire(release, work.environment, work.registries)
+    desired = replace(desire(release, work.environment, work.registries), back=True)
     back = replace(work, release=release, desired=desired, back=True)
     yield back.say(Stage.ROLLBACK, Mark.RUNNING, f"going back to {before.release_id}")
     observed = planning.observe(work.targets)

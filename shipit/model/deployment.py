@@ -36,6 +36,7 @@ class Desired(msgspec.Struct, frozen=True):
     scheduled: tuple[str, ...] = ()
     deadline: float = 300.0  # seconds for the whole rollout
     deployment: str = ""  # the deployment's token in the ledger; empty while it is only planned
+    back: bool = False  # to what was proven here before: what rings now is why, and no obstacle
     source: tuple[dict[str, Any], ...] = ()
 
 

@@ -13,7 +13,8 @@ _CLUSTER = "arn:aws:ecs:eu-west-1:111122223333:cluster/prod"
 
 class Around:
     """`scaled`: names of services whose count an autoscaler owns. `lines`: what a log stream
-    holds, by `<group>:<stream>`. `refused`: operations that this identity may not ask.
+    holds, by `<group>:<stream>`. `alarms`: the states of CloudWatch's alarms, by name.
+    `refused`: operations that this identity may not ask.
     `asked`: what reached the wire, in order. `groups`: the log groups that were made. `schedules`
     and `rules`: the revisions that EventBridge starts, by name; `targets`: of schedules whose
     target is written out."""
@@ -21,6 +22,7 @@ class Around:
     def __init__(self) -> None:
         self.scaled: set[str] = set()
         self.lines: dict[str, list[str]] = {}
+        self.alarms: dict[str, str] = {}
         self.refused: set[str] = set()
         self.asked: list[tuple[str, Json]] = []
         self.groups: list[str] = []
@@ -51,6 +53,7 @@ class Around:
             return 400, {"__type": "AccessDeniedException", "message": f"may not {operation}"}
         answers = {
             "DescribeScalableTargets": self._scaled,
+            "DescribeAlarms": self._alarms,
             "GetLogEvents": self._events,
             "FilterLogEvents": self._filtered,
             "CreateLogGroup": self._made,
@@ -76,6 +79,11 @@ class Around:
             if identity.rpartition("/")[2] in self.scaled
         ]
         return 200, {"ScalableTargets": targets}
+
+    def _alarms(self, asked: Json) -> tuple[int, Json]:
+        states = {name: self.alarms.get(name) for name in asked["AlarmNames"]}
+        found = [{"AlarmName": n, "StateValue": s} for n, s in states.items() if s]
+        return 200, {"MetricAlarms": found}
 
     def _events(self, asked: Json) -> tuple[int, Json]:
         lines = self.lines.get(f"{asked['logGroupName']}:{asked['logStreamName']}")

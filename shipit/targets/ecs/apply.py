@@ -9,7 +9,7 @@ import msgspec
 
 from shipit.errors import PreconditionError, RemoteError
 from shipit.model.deployment import Action, Desired
-from shipit.targets.ecs import log_driver, names
+from shipit.targets.ecs import log_driver, names, preflight
 from shipit.targets.ecs.cloud import Cloud, code_of, is_refused
 from shipit.targets.ecs.plan import Move
 from shipit.targets.ecs.render import Rendered
@@ -51,6 +51,7 @@ def apply(work: Work) -> Applied:
     changing = {g: m for g, m in work.moves.items() if m.action is not Action.KEEP}
     _log_groups(work, [g for g, m in changing.items() if m.action is Action.CREATE])
     revisions = {g: _register(work, g) for g, m in changing.items() if m.revised}
+    preflight.refuse_alarms(work.cloud, work.desired)  # one may have gone off since the plan
     notes: list[str] = []
     done: dict[str, Json] = {}
     refused: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shipit.errors import PreconditionError
+from shipit.errors import PreconditionError, RemoteError
 from shipit.model.deployment import Desired
 from shipit.targets.ecs import groups
 from shipit.targets.ecs.cloud import Cloud
@@ -12,8 +12,14 @@ def refuse_alarms(cloud: Cloud, desired: Desired) -> None:
     """An alarm that is in ALARM at the start is ignored by ECS for the whole deployment.
 
     docs.aws.amazon.com/AmazonECS, "How CloudWatch alarms detect Amazon ECS deployment failures".
+    The way back is not refused: that one rings is the very reason to go.
     """
-    ringing = [name for name, state in alarms(cloud, desired) if state == "ALARM"]
+    if desired.back:
+        return
+    try:
+        ringing = [name for name, state in alarms(cloud, desired) if state == "ALARM"]
+    except RemoteError as error:  # unknown is not quiet
+        raise PreconditionError(error.what, error.why, error.next_step) from error
     if ringing:
         raise PreconditionError(
             f"in ALARM already: {', '.join(ringing)}",

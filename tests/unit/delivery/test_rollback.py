@@ -11,9 +11,11 @@ from shipit.errors import (
     DeploymentFailedError,
     HeldError,
     RemoteError,
+    RolledBackError,
     UnknownNameError,
     UsageError,
 )
+from shipit.model.deployment import Plan, Rollout
 from shipit.model.events import Kind
 from shipit.model.progress import Reason, Stage
 from tests.fakes.project import FakeProject, fails, run, told
@@ -39,6 +41,25 @@ def test_back_to_the_one_before_and_held(three: FakeProject) -> None:
     assert (state.recent[0].kind, state.recent[0].outcome) == (Kind.ROLLBACK, "succeeded")
     assert "run_task" not in [m for m, _ in three.target().calls]
     assert Stage.GATES not in [p.stage for p in said]
+
+
+def test_06_the_target_knows_that_it_goes_back(
+    three: FakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What rings is why somebody goes back, and never keeps a target from it."""
+    target, asked = three.target(), list[bool]()
+    apply = target.apply
+
+    def noted(plan: Plan) -> Rollout:
+        asked.append(plan.desired.back)
+        return apply(plan)
+
+    monkeypatch.setattr(target, "apply", noted)
+    target.failures[str(three.release("d").digest)] = (Reason("web", "its alarm rings"),)
+    fails(deploy(three, Request("dev")), RolledBackError)
+    assert asked == [False, True]
+    run(rollback(three, "dev"))
+    assert asked == [False, True, True]
 
 
 def test_the_hold_comes_with_the_start(three: FakeProject) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from shipit.errors import PreconditionError
 from shipit.model.progress import Failed, Outcome, RolledBack, Succeeded, Superseded
 from tests.fakes.ecs import Behaviour, stories
 from tests.fakes.ecs.stories import Happening, Story
@@ -25,6 +26,8 @@ def compose(story: Story) -> dict[str, Any]:
     if story.deployment.get("minimumHealthyPercent") == 0:
         update |= {"order": "stop-first", "parallelism": 0}
     web = {**PLAIN, "deploy": {"replicas": story.desired, "update_config": update}}
+    if alarms := story.deployment.get("alarms"):
+        web["x-ecs"] = {"alarms": alarms["alarmNames"]}
     if story.health_check:
         web["healthcheck"] = {"test": ["CMD", "/check"], "interval": "5s", "retries": 2}
     return {"web": web}
@@ -43,6 +46,8 @@ def happen(shop: Shop, story: Story, event: Happening) -> None:
         shop.sim.call("UpdateService", taskDefinition=arn, **CLUSTER)
     if event.scale is not None:
         shop.sim.call("UpdateService", desiredCount=event.scale, **CLUSTER)
+    if event.alarm:
+        shop.rings(event.alarm)
     if event.breaks:
         shop.behaves(event.breaks, Behaviour(cannot_pull="not found"))
     if event.roll_back:
@@ -63,6 +68,8 @@ def told(shop: Shop, name: str) -> tuple[Outcome, list[str]]:
             shop.sim.world.services["prod", "shop-dev-web"].settings["deploymentConfiguration"][
                 "earlySuccessCriteria"
             ] = early
+    for alarm in story.alarms:
+        shop.rings(alarm)
     shop.sim.world.rollback_keeps_id = story.rollback_keeps_id
     shop.sim.capacity("prod", story.room)
     shop.sim.throttle_share(story.throttled)
@@ -164,6 +171,20 @@ def test_05_capacity_that_never_comes_ends_at_our_deadline(shop: Shop) -> None:
     assert outcome.reasons[0].what.startswith("not proven within 10m: 0 of 2 run; no capacity: ")
     assert "Capacity is unavailable at this time" in outcome.reasons[0].what
     assert any("was unable to place a task" in line for line in said)
+
+
+def test_06_an_alarm_that_rings_before_the_start_is_no_watch_and_refused(shop: Shop) -> None:
+    """ECS would call it a success: it ignores such an alarm for the whole deployment."""
+    with pytest.raises(PreconditionError, match="in ALARM already: errors"):
+        told(shop, "alarm_before_the_start")
+    assert not shop.sim.asked("UpdateService")
+
+
+def test_06_an_alarm_that_goes_off_meanwhile_takes_it_back(shop: Shop) -> None:
+    outcome, said = told(shop, "alarm_rollback")
+    assert isinstance(outcome, RolledBack)
+    assert outcome.reasons[0].what == ("ECS rolled it back: ECS deployment alarm: alarm detected.")
+    assert any("deployment failed: alarm detected" in line for line in said)
 
 
 def test_07_early_success_is_not_believed_while_old_tasks_run(shop: Shop) -> None:
