@@ -26,6 +26,7 @@ check: ## formatting, lint, types, and the direction of imports
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
+	.venv/bin/ty check --quiet --python .venv stacks infra
 	.venv/bin/lint-imports
 
 bench: ## the speed promises, as ratios in one run

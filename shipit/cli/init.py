@@ -2,16 +2,15 @@
 
 import re
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 
 import click
 import msgspec
 
+from shipit.cli.references import copy, reference
 from shipit.cli.session import Session, verb
 from shipit.errors import ConfigurationError, PreconditionError, UnknownNameError, did_you_mean
 
-_TEMPLATES = files("shipit") / "templates"
 _IGNORED = ".shipit/"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -39,8 +38,19 @@ class Begun(msgspec.Struct, frozen=True):
 @click.option("--app", default="", metavar="NAME", help="Left out: the folder's name.")
 @click.option("--list", "listing", is_flag=True, help="List the pipelines to start from.")
 @click.option("--force", is_flag=True, help="Overwrite a shipit.yaml that is there.")
-def command(session: Session, *, pipeline: str, app: str, listing: bool, force: bool) -> None:
-    """Write a shipit.yaml to start from."""
+@click.option("--stacks", is_flag=True, help="Only write stacks/ and infra/, for Pulumi.")
+def command(
+    session: Session, *, pipeline: str, app: str, listing: bool, force: bool, stacks: bool
+) -> None:
+    """Write a shipit.yaml to start from.
+
+    A pipeline whose environments have stacks brings stacks/ and infra/, for `shipit provision`.
+    """
+    if stacks:
+        wrote = foundations(_folder(session))
+        said = f"wrote {' and '.join(wrote)}" if wrote else "stacks/ and infra/ are there already"
+        session.show({"wrote": wrote}, lambda: click.echo(said))
+        return
     if listing:
         session.show(templates(), _draw_templates)
         return
@@ -50,10 +60,9 @@ def command(session: Session, *, pipeline: str, app: str, listing: bool, force: 
 
 def templates() -> list[Template]:
     """The reference pipelines. The first line of each says what it is."""
-    found = (f for f in _TEMPLATES.iterdir() if f.name.endswith(".yaml"))
     return [
-        Template(f.name.removesuffix(".yaml"), f.read_text("utf-8").partition("\n")[0].lstrip("# "))
-        for f in sorted(found, key=lambda f: f.name)
+        Template(f.stem, f.read_text("utf-8").partition("\n")[0].lstrip("# "))
+        for f in sorted(reference("pipelines").glob("*.yaml"))
     ]
 
 
@@ -77,9 +86,13 @@ def begin(folder: Path, *, pipeline: str, app: str, force: bool) -> Begun:
     try:
         path.write_text(text, encoding="utf-8")
         wrote += [_ignore(folder)] if _in_git(folder) else []
+        found = load(path).environments
+        if any(environment.stack for environment in found.values()):
+            wrote += foundations(folder)
     except OSError as error:
         raise PreconditionError(f"{error.filename} cannot be written: {error.strerror}") from None
-    environments = tuple(load(path).environments)
+    environments = tuple(found)
+    stacks = tuple(name for name, environment in found.items() if environment.stack)
     compose = _compose(folder)
     return Begun(
         app=app,
@@ -87,9 +100,14 @@ def begin(folder: Path, *, pipeline: str, app: str, force: bool) -> Begun:
         environments=environments,
         wrote=tuple(w for w in wrote if w),
         compose=compose,
-        next=tuple(_next_steps(folder, environments, compose)),
+        next=tuple(_next_steps(folder, environments, compose, stacks)),
         above=next((str(p / FILE_NAME) for p in folder.parents if (p / FILE_NAME).exists()), ""),
     )
+
+
+def foundations(folder: Path) -> list[str]:
+    """The Pulumi projects that environments and accounts stand on; what is there stays."""
+    return [written for name in ("stacks", "infra") if (written := copy(name, folder))]
 
 
 def name_from(folder: str) -> str:
@@ -119,7 +137,7 @@ def _template(name: str) -> str:
             f"there is no pipeline {name} to start from{did_you_mean(name, known)}",
             next_step=f"there {'are' if len(known) > 1 else 'is'}: {', '.join(known)}",
         )
-    return _TEMPLATES.joinpath(f"{name}.yaml").read_text("utf-8")
+    return (reference("pipelines") / f"{name}.yaml").read_text("utf-8")
 
 
 def _in_git(folder: Path) -> bool:
@@ -143,12 +161,17 @@ def _compose(folder: Path) -> str:
     return next((name for name in FILE_NAMES if (folder / name).is_file()), "")
 
 
-def _next_steps(folder: Path, environments: tuple[str, ...], compose: str) -> Iterator[str]:
+def _next_steps(
+    folder: Path, environments: tuple[str, ...], compose: str, stacks: tuple[str, ...]
+) -> Iterator[str]:
     if not compose:
         yield "write a compose.yaml: it says which services run, and what each is built from"
     overlays = [name for name in environments if not (folder / f"compose.{name}.yaml").exists()]
     if overlays:
         yield f"give each environment its own ports, in compose.{overlays[0]}.yaml and so on"
+    if stacks:
+        yield "put your own account, project and addresses into shipit.yaml"
+        yield f"shipit provision --infra, then shipit provision --env {stacks[0]}"
     yield "shipit check"
     if _in_git(folder):
         yield "commit these files: a release is named after its commit"

@@ -42,11 +42,15 @@ def computed(kind: str, name: str, made: str, inputs: dict[str, Any]) -> dict[st
     on the type."""
     package, module, type_ = kind.split(":")
     service = module.partition("/")[0]
+    region = "" if service == "iam" else REGION
     if package == "aws":
         common = {
-            "arn": f"arn:aws:{service}:{REGION}:{ACCOUNT}:{type_.lower()}/{made}",
+            "arn": f"arn:aws:{service}:{region}:{ACCOUNT}:{type_.lower()}/{made}",
             "name": inputs.get("name", made),
             "id": made,
+            "keyId": made,
+            "repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{name}",
+            "latestVersion": 1,
         }
     else:
         project = inputs.get("project", "acme")
@@ -55,7 +59,10 @@ def computed(kind: str, name: str, made: str, inputs: dict[str, Any]) -> dict[st
             "name": inputs.get("name", made),
             "id": made,
             "project": project,
+            "email": f"{inputs.get('accountId', made)}@{project}.iam.gserviceaccount.com",
         }
+    if kind == "aws:s3/bucket:Bucket":
+        common["arn"] = f"arn:aws:s3:::{inputs.get('bucket', made)}"
     return {**common, **_COMPUTED.get(kind, {})}
 
 

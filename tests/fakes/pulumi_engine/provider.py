@@ -77,7 +77,7 @@ class Provider(ResourceProviderServicer):
             return provider_pb2.CreateResponse(properties=request.properties)
         if why := self._cloud.creating(kind):
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, why)
-        made = f"{name}-{uuid.uuid4().hex[:8]}"
+        made = f"{name.replace('/', '-')}-{uuid.uuid4().hex[:8]}"
         self._cloud.put(made, {"type": kind, "name": name, "inputs": inputs})
         return provider_pb2.CreateResponse(id=made, properties=_outputs(kind, name, made, inputs))
 
