@@ -128,7 +128,8 @@ def _launch(
 
 
 def _values(path: str, definition: Mapping[str, Any], *, fargate: bool) -> Iterator[Refusal]:
-    if definition.get("restart") == "no":
+    kept_up = not definition.get("x-shipit")
+    if definition.get("restart") == "no" and kept_up:
         yield (
             f"{path}.restart",
             "ECS starts a service's tasks again whenever they end",
@@ -138,7 +139,7 @@ def _values(path: str, definition: Mapping[str, Any], *, fargate: bool) -> Itera
         if fargate and name != "nofile":
             yield f"{path}.ulimits.{name}", "Fargate has nofile alone", "remove it here"
     condition = _value(definition, ("deploy", "restart_policy", "condition"))
-    if condition not in (None, "any", "on-failure"):
+    if condition not in (None, "any", "on-failure") and kept_up:
         yield (
             f"{path}.deploy.restart_policy.condition",
             "ECS starts a service's tasks again whenever they end",

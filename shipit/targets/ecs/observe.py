@@ -7,15 +7,17 @@ from typing import Any
 from shipit.model import codec
 from shipit.model.deployment import Health, Observed, ObservedService
 from shipit.model.digest import Digest
-from shipit.targets.ecs import names, readable
+from shipit.targets.ecs import names, readable, schedules, timetable
 from shipit.targets.ecs.render import Network
 from shipit.targets.ecs.survey import Live
+from shipit.targets.ecs.timetable import Entry
 
 Json = dict[str, Any]
 NETWORK = "(network)"  # no service is called so: what the tags of the network stand for
 
 
-def observed(lives: Sequence[Live], network: Network) -> Observed:
+def observed(lives: Sequence[Live], network: Network, entries: Sequence[Entry] = ()) -> Observed:
+    """`entries` are the schedules."""
     services = {
         str(container["name"]): _service(live, container)
         for live in lives
@@ -27,9 +29,11 @@ def observed(lives: Sequence[Live], network: Network) -> Observed:
         "subnets": list(network.subnets),
         "security_groups": list(network.security_groups),
     }
+    if entries:
+        definitions[schedules.KEY] = timetable.definitions(entries)
     return Observed(
-        services=services,
-        fingerprint=fingerprint(lives, network),
+        services=services | {entry.service: _scheduled(entry) for entry in entries},
+        fingerprint=fingerprint(lives, network, entries),
         definitions=definitions,
         warnings=tuple(w for live in lives for w in _warnings(live)),
     )
@@ -40,8 +44,22 @@ def network_of(found: Observed) -> Network:
     return Network(tuple(seen.get("subnets", ())), tuple(seen.get("security_groups", ())))
 
 
-def fingerprint(lives: Iterable[Live], network: Network) -> str:
-    """What a plan relies on: the revision and the deployment of each service, and its settings.
+def _scheduled(entry: Entry) -> ObservedService:
+    """Nothing of it is asked to run now: it is as it should be while its schedule is on."""
+    return ObservedService(
+        name=entry.service,
+        desired=0,
+        running=0,
+        health=Health.HEALTHY if entry.enabled else Health.STOPPED,
+        images=entry.digests,
+        spec=entry.revision,
+        detail=entry.times if entry.enabled else f"its schedule is stopped ({entry.times})",
+    )
+
+
+def fingerprint(lives: Iterable[Live], network: Network, entries: Sequence[Entry] = ()) -> str:
+    """What a plan relies on: the revision and the deployment of each service, and its settings;
+    of each schedule its revision, its times and whether it is on.
 
     Not how many there are, which an autoscaler changes at any time; only whether it is none.
     """
@@ -57,7 +75,11 @@ def fingerprint(lives: Iterable[Live], network: Network) -> str:
         for live in lives
     )
     known = [sorted(network.subnets), sorted(network.security_groups)]
-    return str(Digest.of(codec.canonical([facts, known])))
+    times = sorted(
+        [e.name, e.revision, str(e.enabled), repr(sorted(schedules.flat(e.body).items()))]
+        for e in entries
+    )
+    return str(Digest.of(codec.canonical([facts, known, *times])))
 
 
 def _definition(live: Live) -> Json:

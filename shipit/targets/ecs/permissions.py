@@ -34,11 +34,13 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def needed(
-    place: Place, wanted: Mapping[str, Rendered], roles: Iterable[str]
+    place: Place, wanted: Mapping[str, Rendered], roles: Iterable[str], scheduler_role: str = ""
 ) -> Iterator[Permission]:
-    """`wanted` are the services, by group; `roles` the ARNs that tasks get."""
+    """`wanted` are the services, by group, and the tasks; `roles` the ARNs that tasks get."""
     yield from _services(place)
     yield from _tasks(place)
+    if scheduler_role:
+        yield from _schedules(place, scheduler_role)
     if given := tuple(sorted({role for role in roles if role})):
         to = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
         yield Permission("give tasks their roles", ("iam:PassRole",), given, to)
@@ -67,13 +69,14 @@ def _services(place: Place) -> Iterator[Permission]:
         (service,),
     )
     yield Permission("list what runs", ("ecs:ListServices", "ecs:ListTasks"), ("*",), in_cluster)
+    revisions = place.arn("ecs", f"task-definition/{place.prefix}-*")
     yield Permission(
-        "register revisions", ("ecs:RegisterTaskDefinition",), ("*",), {"StringEquals": ours}
+        "register revisions", ("ecs:RegisterTaskDefinition",), (revisions,), {"StringEquals": ours}
     )
     yield Permission(
         "tag revisions",
         ("ecs:TagResource",),
-        (place.arn("ecs", f"task-definition/{place.prefix}-*:*"),),
+        (revisions,),
         {"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}},
     )
     yield Permission("read revisions", ("ecs:DescribeTaskDefinition",), ("*",), _here(place))
@@ -95,15 +98,38 @@ def _tasks(place: Place) -> Iterator[Permission]:
     )
 
 
+def _schedules(place: Place, role: str) -> Iterator[Permission]:
+    """Deleting a group is deleting what is in it, and scheduling is giving the role away."""
+    group = place.arn("scheduler", f"schedule-group/{place.prefix}")
+    yield Permission(
+        "schedule tasks",
+        (
+            *("scheduler:CreateSchedule", "scheduler:UpdateSchedule"),
+            *("scheduler:GetSchedule", "scheduler:DeleteSchedule"),
+        ),
+        (place.arn("scheduler", f"schedule/{place.prefix}/*"),),
+    )
+    yield Permission(
+        "keep the schedule group",
+        (
+            *("scheduler:CreateScheduleGroup", "scheduler:DeleteScheduleGroup"),
+            *("scheduler:GetScheduleGroup", "scheduler:ListTagsForResource"),
+            "scheduler:TagResource",
+        ),
+        (group,),
+    )
+    yield Permission("list schedules", ("scheduler:ListSchedules",), ("*",), _here(place))
+    to = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+    yield Permission("give schedules their role", ("iam:PassRole",), (role,), to)
+
+
 def _around(place: Place, wanted: Mapping[str, Rendered]) -> Iterator[Permission]:
     group = place.arn("logs", f"log-group:{place.log_group}")
     yield Permission("read logs", ("logs:GetLogEvents",), (f"{group}:log-stream:*",))
-    yield Permission(
-        "make the log group", ("logs:CreateLogGroup", "logs:DescribeLogGroups"), (f"{group}*",)
-    )
+    yield Permission("make the log group", ("logs:CreateLogGroup",), (f"{group}*",))
     here = _here(place)
     looks = ["ec2:DescribeSubnets", "ec2:DescribeSecurityGroups"]
-    looks.append("application-autoscaling:DescribeScalableTargets")
+    looks += ["application-autoscaling:DescribeScalableTargets", "logs:DescribeLogGroups"]
     if any(one.service.get("loadBalancers") for one in wanted.values()):
         looks.append("elasticloadbalancing:DescribeTargetGroups")
     if any("alarms" in one.service.get("deploymentConfiguration", {}) for one in wanted.values()):
@@ -136,13 +162,23 @@ def clearing(place: Place) -> Iterator[Permission]:
     yield Permission(
         "see what uses revisions",
         (
-            *("ecs:ListClusters", "ecs:ListServices", "ecs:ListTasks", "ecs:DescribeServices"),
-            *("ecs:DescribeTasks", "ecs:ListTaskDefinitionFamilies", "ecs:ListTaskDefinitions"),
-            *("events:ListEventBuses", "events:ListRuleNamesByTarget"),
-            *("events:ListTargetsByRule", "scheduler:ListSchedules", "scheduler:GetSchedule"),
+            *("ecs:ListClusters", "ecs:ListServices", "ecs:ListTasks"),
+            *("ecs:ListTaskDefinitionFamilies", "ecs:ListTaskDefinitions"),
+            *("events:ListEventBuses", "events:ListRuleNamesByTarget", "scheduler:ListSchedules"),
         ),
         ("*",),
         _here(place),
+    )
+    yield Permission(
+        "look into clusters rules and schedules",
+        (
+            *("ecs:DescribeServices", "ecs:DescribeTasks"),
+            *("events:ListTargetsByRule", "scheduler:GetSchedule"),
+        ),
+        (
+            *(place.arn("ecs", "service/*"), place.arn("ecs", "task/*")),
+            *(place.arn("events", "rule/*"), place.arn("scheduler", "schedule/*")),
+        ),
     )
     yield Permission(
         "deregister revisions", ("ecs:DeregisterTaskDefinition",), ("*",), _here(place)
@@ -150,7 +186,7 @@ def clearing(place: Place) -> Iterator[Permission]:
     yield Permission(
         "delete revisions",
         ("ecs:DeleteTaskDefinitions",),
-        (place.arn("ecs", f"task-definition/{place.prefix}-*:*"),),
+        (place.arn("ecs", f"task-definition/{place.prefix}-*"),),
     )
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from shipit.errors import ConfigurationError, PreconditionError
 from shipit.model.deployment import Action, Change, Desired, Observed, ObservedService, Plan
-from shipit.targets.ecs import readable
+from shipit.targets.ecs import readable, schedules
 from shipit.targets.ecs.observe import NETWORK
 from shipit.targets.ecs.render import Rendered, Setting, render
 
@@ -38,12 +38,22 @@ def plan(target: str, desired: Desired, observed: Observed, setting: Setting) ->
         )
     wanted = render(desired, setting)
     moves = decide(desired, wanted, observed)
+    timed = schedules.wanted(desired, setting)
+    turns = schedules.decide(timed, observed)
+    removed = (
+        Change(group, Action.REMOVE, "the release does not have it")
+        for group in gone(wanted, observed)
+    )
     return Plan(
         target=target,
         desired=desired,
-        changes=(*_changes(desired, wanted, moves), *_gone(wanted, observed)),
+        changes=(
+            *_changes(desired, wanted, moves),
+            *removed,
+            *schedules.changes(desired, timed, turns),
+        ),
         fingerprint=observed.fingerprint,
-        notes=tuple(_notes(wanted, moves, observed)),
+        notes=(*_notes(wanted, moves, observed), *schedules.notes(timed, desired.project)),
     )
 
 
@@ -178,13 +188,15 @@ def _changes(
                 yield Change(name, move.action, f"in the task of {group}", image)
 
 
-def _gone(wanted: Mapping[str, Rendered], observed: Observed) -> Iterator[Change]:
-    """Only what carries shipit's own tags is ever removed."""
-    for group, was in observed.definitions.items():
-        if group == NETWORK or group in wanted or not was["ours"]:
-            continue
-        if was["status"] == "ACTIVE":
-            yield Change(group, Action.REMOVE, "the release does not have it")
+def gone(wanted: Mapping[str, Rendered], observed: Observed) -> tuple[str, ...]:
+    """The groups to remove: only what carries shipit's own tags ever is."""
+    return tuple(
+        group
+        for group, was in observed.definitions.items()
+        if group not in (NETWORK, schedules.KEY, *wanted)
+        and was["ours"]
+        and was["status"] == "ACTIVE"
+    )
 
 
 def _notes(

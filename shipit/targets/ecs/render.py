@@ -65,12 +65,18 @@ class Rendered(msgspec.Struct, frozen=True):
 def render(desired: Desired, setting: Setting) -> dict[str, Rendered]:
     """By the group's name. Raises ConfigurationError for what cannot be honoured, by its path."""
     project = desired.project
-    everything = (*desired.services, *desired.before, *desired.after)
+    everything = (*desired.services, *desired.before, *desired.after, *desired.scheduled)
     honoured.refuse(project, everything, fargate=setting.fargate, own=setting.own)
     return {
         name: _rendered(desired, group, setting)
         for name, group in groups.groups(project, desired.services).items()
     }
+
+
+def tasks(desired: Desired, setting: Setting) -> dict[str, Rendered]:
+    """What is in no service, by its own name: one-offs, and what runs at its times."""
+    alone = (*desired.before, *desired.after, *desired.scheduled)
+    return {name: task(desired, name, setting) for name in alone}
 
 
 def task(desired: Desired, name: str, setting: Setting) -> Rendered:

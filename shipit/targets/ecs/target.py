@@ -11,7 +11,6 @@ import msgspec
 
 from shipit.errors import PreconditionError, RemoteError, UnknownNameError, did_you_mean
 from shipit.model.deployment import (
-    Action,
     Desired,
     Finding,
     Leftover,
@@ -22,7 +21,7 @@ from shipit.model.deployment import (
 )
 from shipit.model.permission import Permission
 from shipit.model.pipeline import EcsTarget
-from shipit.model.progress import Failed, Mark, Outcome, Progress, Stage
+from shipit.model.progress import Failed, Mark, Outcome, Progress, Stage, Succeeded
 from shipit.targets.ecs import apply as applying
 from shipit.targets.ecs import (
     check,
@@ -33,6 +32,8 @@ from shipit.targets.ecs import (
     network,
     permissions,
     preflight,
+    schedules,
+    scheduling,
     session,
     settings,
 )
@@ -43,9 +44,11 @@ from shipit.targets.ecs.follow import Watch, Watched, bake_of
 from shipit.targets.ecs.handle import Handle
 from shipit.targets.ecs.leftovers import remove as removing
 from shipit.targets.ecs.log_reader import Reader, lines, sources
-from shipit.targets.ecs.render import Network, Setting, render
+from shipit.targets.ecs.render import Network, Setting, render, tasks
+from shipit.targets.ecs.scheduling import Written
 from shipit.targets.ecs.survey import Live, Survey
 from shipit.targets.ecs.tasks import Place, Run
+from shipit.targets.ecs.timetable import Entry, Timetable, rows
 
 _FRESH = 15.0  # seconds in which what was observed still proves what did not change
 
@@ -74,6 +77,7 @@ class EcsCluster:
         self._clock, self._pause = clock, pause
         self._cloud = Cloud(settings.region, settings.profile, clock=clock, pause=pause)
         self._seen: tuple[Live, ...] = ()
+        self._entries: dict[str, Entry] = {}
         self._seen_at = float("-inf")
 
     def check(self, desired: Desired | None) -> Iterator[Finding]:
@@ -98,7 +102,7 @@ class EcsCluster:
         settings.refuse(self._settings, self._environment)
         target = self._settings
         setting = self._setting(Network(target.subnets, target.security_groups))
-        wanted = render(desired, setting) if desired else {}
+        wanted = {**render(desired, setting), **tasks(desired, setting)} if desired else {}
         roles = {target.execution_role, target.task_role}
         for one in wanted.values():
             roles |= {one.task_definition.get(k, "") for k in ("executionRoleArn", "taskRoleArn")}
@@ -113,7 +117,7 @@ class EcsCluster:
             partition=self._cloud.client("ecs").meta.partition,
         )
         more = permissions.clearing(place) if clearing else ()
-        return (*permissions.needed(place, wanted, roles), *more)
+        return (*permissions.needed(place, wanted, roles, target.scheduler_role), *more)
 
     def observe(self) -> Observed:
         settings.refuse(self._settings, self._environment)
@@ -121,10 +125,11 @@ class EcsCluster:
             there = network.find(self._cloud, self._settings)
             found = self._survey.described(self._survey.listed())
             self._seen = tuple(self._survey.whole(found.values()))
+            self._entries = self._scheduled()
         except RemoteError as error:
             raise PreconditionError(error.what, error.why, error.next_step) from error
         self._seen_at = self._clock()
-        return observing.observed(self._seen, there)
+        return observing.observed(self._seen, there, tuple(self._entries.values()))
 
     def plan(self, desired: Desired, observed: Observed) -> Plan:
         return planning.plan(self.name, desired, observed, self._setting_of(observed))
@@ -138,18 +143,22 @@ class EcsCluster:
         if not plan.changed:
             if not self._fresh():
                 self.observe()
-            return Rollout(plan, self._clock(), handle=Handle.of(self._seen).written())
-        lives = self._refreshed(plan)
-        if observing.fingerprint(lives, there) != plan.fingerprint:
+            handle = Handle.of(self._seen, self._entries.values())
+            return Rollout(plan, self._clock(), handle=handle.written())
+        lives, entries = self._refreshed(plan), self._scheduled()
+        if observing.fingerprint(lives, there, tuple(entries.values())) != plan.fingerprint:
             raise PreconditionError(
                 f"{self._prefix} has changed since it was planned",
                 "services were made, updated or removed in the meantime",
                 "plan again",
             )
-        observed = observing.observed(lives, there)
-        wanted = render(plan.desired, self._setting(there))
+        observed = observing.observed(lives, there, tuple(entries.values()))
+        setting = self._setting(there)
+        wanted = render(plan.desired, setting)
+        times = self._schedules(plan.desired, setting, observed, entries)
+        revisions = scheduling.prepare(times, setting.log_group)
         moves = planning.decide(plan.desired, wanted, observed)
-        named = {c.service: c.action for c in plan.changes}
+        named = {c.service for c in plan.changes}
         done = applying.apply(
             applying.Work(
                 survey=self._survey,
@@ -157,24 +166,29 @@ class EcsCluster:
                 wanted=wanted,
                 moves={g: m for g, m in moves.items() if g in named},
                 lives={live.group: live for live in lives},
-                removed=tuple(n for n, a in named.items() if a is Action.REMOVE),
+                removed=planning.gone(wanted, observed),
             )
         )
-        handle = Handle.of(lives).after(done)
+        written = scheduling.carry_out(times, revisions) if not done.refused else Written({}, {})
+        handle = Handle.of(lives).after(done, written)
         return Rollout(plan, self._clock(), handle=handle.written())
 
     def follow(self, rollout: Rollout) -> Iterator[Progress | Outcome]:
         environment = rollout.plan.desired.environment
         for note in Handle.read(rollout.handle).notes:
             yield Progress(Stage.FOLLOW, Mark.INFO, "", note, environment, self.name)
-        yield from Watch(
+        for step in Watch(
             rollout,
             self._survey,
             self._watched(rollout),
             clock=self._clock,
             pause=self._pause,
             fresh=self._seen if not rollout.plan.changed and self._fresh() else (),
-        ).follow()
+        ).follow():
+            if isinstance(step, Succeeded):
+                yield from self._prove_schedules(rollout, step)
+            else:
+                yield step
 
     def run_task(self, desired: Desired, service: str, key: str) -> Iterator[Progress | Outcome]:
         yield from Run(self._place(), desired, service, key).run()
@@ -195,7 +209,7 @@ class EcsCluster:
         start = listing.moment(since, datetime.now(UTC)) if since else None
         readers = [
             Reader(self._cloud, source, start)
-            for live in self._whole(services)
+            for live in (*self._whole(services), *self._runs(services, "RUNNING", "STOPPED"))
             for task in live.tasks
             for source in sources(task, live.definition)
             if not services or source.name.partition("/")[0] in services
@@ -209,18 +223,23 @@ class EcsCluster:
         yield from lines(readers, follow=follow, tail=tail, pause=self._pause)
 
     def exec(self, service: str, command: Sequence[str], *, tty: bool) -> int:  # noqa: ARG002 - ECS Exec is a terminal
-        return session.execute(self._survey, self._whole([service])[0], service, command)
+        lives = self._whole([service]) or self._runs([service], "RUNNING")
+        return session.execute(self._survey, lives[0], service, command)
 
     def containers(self) -> Sequence[dict[str, str]]:
-        return [row for live in self._whole(()) for row in listing.rows(live)]
+        lives = (*self._whole(()), *self._runs((), "RUNNING"))
+        running = [row for live in lives for row in listing.rows(live)]
+        return [*running, *rows(tuple(self._entries.values()))]
 
     def stop(self, services: Sequence[str]) -> Sequence[ObservedService]:
         stopped = lifecycle.stop(self._survey, self._whole(services))
+        self._switch(services, enabled=False)
         self._settle(stopped, lambda live: not live.service.get("runningCount"))
         return self._observed(services)
 
     def start(self, services: Sequence[str]) -> Sequence[ObservedService]:
         started = lifecycle.start(self._survey, self._whole(services))
+        self._switch(services, enabled=True)
         self._settle(
             started, lambda live: live.service["runningCount"] >= live.service["desiredCount"]
         )
@@ -228,11 +247,12 @@ class EcsCluster:
 
     def remove(self, *, volumes: bool) -> Sequence[str]:  # noqa: ARG002 - file systems are not a target's
         lives = list(self._survey.described(self._survey.listed()).values())
-        return list(lifecycle.remove(self._survey, lives, clock=self._clock, pause=self._pause))
+        removed = lifecycle.remove(self._survey, lives, clock=self._clock, pause=self._pause)
+        timed = self._timetable.remove() if self._settings.scheduler_role else []
+        return [*timed, *removed]
 
     def leftovers(self, releases: Collection[str], keep: int) -> Sequence[Leftover]:
-        owner = {names.APP: self._app, names.ENVIRONMENT: self._environment}
-        return leftovers.find(self._survey, owner, releases, keep)
+        return leftovers.find(self._survey, self._owner, releases, keep)
 
     def clear(self, leftovers: Sequence[Leftover]) -> Iterator[str]:
         yield from removing(self._cloud, leftovers)
@@ -245,7 +265,8 @@ class EcsCluster:
         return tuple(s for name, s in found.items() if not services or name in services)
 
     def _whole(self, services: Sequence[str]) -> list[Live]:
-        """The ECS services in which these run; all when none is named. Raises UnknownNameError."""
+        """The ECS services in which these run; all when none is named. What runs at its times is in
+        none. Raises UnknownNameError."""
         self.observe()
         found = {
             str(container["name"]): live
@@ -254,15 +275,55 @@ class EcsCluster:
             for container in live.definition.get("containerDefinitions") or ()
         }
         for name in services:
-            if name not in found:
+            known = {*found, *self._entries}
+            if name not in known:
                 raise UnknownNameError(
-                    f"there is no service {name}{did_you_mean(name, found)}",
-                    f"there are: {', '.join(sorted(found))}" if found else "nothing runs here yet",
+                    f"there is no service {name}{did_you_mean(name, known)}",
+                    f"there are: {', '.join(sorted(known))}" if known else "nothing runs here yet",
                 )
         chosen = {
             live.name: live for name, live in found.items() if not services or name in services
         }
         return list(chosen.values())
+
+    def _scheduled(self) -> dict[str, Entry]:
+        return self._timetable.read() if self._settings.scheduler_role else {}
+
+    def _schedules(
+        self,
+        desired: Desired,
+        setting: Setting,
+        observed: Observed,
+        entries: dict[str, Entry],
+    ) -> scheduling.Work:
+        wanted = schedules.wanted(desired, setting)
+        turns = schedules.decide(wanted, observed)
+        return scheduling.Work(self._timetable, desired, wanted, turns, entries)
+
+    def _prove_schedules(
+        self, rollout: Rollout, services: Succeeded
+    ) -> Iterator[Progress | Outcome]:
+        desired, written = rollout.plan.desired, Handle.read(rollout.handle).schedules
+        proof = scheduling.Proof(
+            self._timetable, desired, written, clock=self._clock, pause=self._pause
+        )
+        yield from proof.run()
+        if proof.troubles:
+            yield Failed(tuple(proof.troubles))
+        else:
+            yield Succeeded({**services.proven, **proof.proven})
+
+    def _switch(self, services: Sequence[str], *, enabled: bool) -> None:
+        for entry in self._chosen(services):
+            if entry.enabled is not enabled:
+                self._timetable.switch(entry, enabled=enabled)
+
+    def _runs(self, services: Sequence[str], *statuses: str) -> list[Live]:
+        """The tasks of what runs at its times."""
+        return [self._timetable.runs(entry, *statuses) for entry in self._chosen(services)]
+
+    def _chosen(self, services: Sequence[str]) -> list[Entry]:
+        return [e for name, e in self._entries.items() if not services or name in services]
 
     def _account(self) -> str:
         try:
@@ -325,6 +386,14 @@ class EcsCluster:
     def _survey(self) -> Survey:
         cluster = self._settings.cluster or "default"
         return Survey(self._cloud, cluster, self._prefix, self._app, self._environment)
+
+    @cached_property
+    def _owner(self) -> dict[str, str]:
+        return {names.APP: self._app, names.ENVIRONMENT: self._environment}
+
+    @cached_property
+    def _timetable(self) -> Timetable:
+        return Timetable(self._survey, self._owner)
 
     def _setting_of(self, observed: Observed) -> Setting:
         return self._setting(observing.network_of(observed))

@@ -15,6 +15,7 @@ from shipit.model.progress import Outcome, Progress
 from shipit.targets.ecs.target import EcsCluster
 from tests.fakes.around import Around
 from tests.fakes.ecs import Behaviour, SimulatedEcs, runs
+from tests.fakes.scheduler import FakeScheduler
 
 REGISTRY = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop"
 ROLE = "arn:aws:iam::111122223333:role/execution"
@@ -35,8 +36,8 @@ def digest(version: str) -> Digest:
 class Shop:
     """`target` is a new object each time, over the same world, as a new process would have."""
 
-    def __init__(self, sim: SimulatedEcs, around: Around) -> None:
-        self.sim, self.around = sim, around
+    def __init__(self, sim: SimulatedEcs, around: Around, scheduler: FakeScheduler) -> None:
+        self.sim, self.around, self.scheduler = sim, around, scheduler
         self.settings = SETTINGS
         self.deadline = 600.0
         self.waited = 0.0
@@ -87,6 +88,7 @@ class Shop:
             services=application.long_running(project),
             before=application.one_offs(project, "before"),
             after=application.one_offs(project, "after"),
+            scheduled=application.scheduled(project),
             deadline=self.deadline,
         )
 
@@ -114,7 +116,8 @@ def around() -> Iterator[Around]:
 
 @pytest.fixture
 def shop(around: Around, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    with SimulatedEcs(clusters=["prod"]) as sim:
+    with SimulatedEcs(clusters=["prod"]) as sim, FakeScheduler() as scheduler:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SCHEDULER", scheduler.endpoint)
         monkeypatch.setenv("AWS_ENDPOINT_URL", around.endpoint)
         monkeypatch.setenv("AWS_ENDPOINT_URL_ECS", sim.endpoint)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
@@ -122,4 +125,4 @@ def shop(around: Around, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
-        yield Shop(sim, around)
+        yield Shop(sim, around, scheduler)

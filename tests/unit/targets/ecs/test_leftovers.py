@@ -65,7 +65,7 @@ def test_08_what_another_cluster_runs_stays(shop: Shop) -> None:
 def test_08_what_a_task_a_schedule_or_a_rule_has_stays(shop: Shop) -> None:
     deployed(shop, *"1234")
     arn = {d.revision: d.arn for d in shop.sim.world.definitions["shop-dev-web"]}
-    shop.around.schedules["nightly"] = arn[1]
+    shop.scheduler.by_hand("nightly", {"EcsParameters": {"TaskDefinitionArn": arn[1]}})
     shop.around.rules["hourly"] = arn[2]
     assert [one.name for one in shop.target().leftovers([], 0)] == ["shop-dev-web:3"]
 
@@ -89,7 +89,9 @@ def test_08_a_schedule_counts_in_whatever_form_it_names_a_revision(
     deployed(shop, *"123")
     arn = shop.sim.world.definitions["shop-dev-web"][0].arn
     text = json.dumps(said).replace("{it}", "shop-dev-web:1").replace("{arn}", arn)
-    shop.around.targets["by hand"] = json.loads(text)
+    for name in ("a", "b"):  # it is on the second page
+        shop.scheduler.by_hand(name, {"EcsParameters": {"TaskDefinitionArn": "other"}})
+    shop.scheduler.by_hand("c", json.loads(text))
     assert [one.name for one in shop.target().leftovers([], 0)] == ["shop-dev-web:2"]
 
 

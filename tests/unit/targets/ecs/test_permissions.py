@@ -11,17 +11,33 @@ from typing import Any
 import pytest
 from botocore import xform_name
 from botocore.session import Session
+from msgspec.structs import replace
 
 import shipit.targets.ecs
 from shipit.model.permission import Permission, policy
-from tests.unit.targets.ecs.conftest import ROLE, Shop
+from tests.fakes.scheduler import ROLE as SCHEDULER
+from tests.unit.targets.ecs.conftest import PLAIN, ROLE, SETTINGS, Shop
 
 SOURCES = Path(shipit.targets.ecs.__file__).parent
 PREFIXES = {"elbv2": "elasticloadbalancing"}
 FREE = {"sts:GetCallerIdentity"}  # IAM User Guide: no permission is needed for it
 ELSEWHERE = {"ecr:DescribeImages"}  # with the registry's permissions
 BY_TAGS = {"ec2:DescribeSubnets", "ec2:DescribeSecurityGroups"}  # network.py: from a table
-IMPLIED = {"iam:PassRole"}  # asked for by what gives a role away
+# Asked for by what gives a role away, and by a group that is made with its tags.
+IMPLIED = {"iam:PassRole", "scheduler:TagResource"}
+TASK_ROLE = "arn:aws:iam::111122223333:role/report"
+TIMED = {"x-shipit": {"schedule": "rate(1 hour)"}, "x-ecs": {"task_role": TASK_ROLE}}
+# Service Authorization Reference: actions without a resource type of their own. ListTasks has one
+# (container instances) that is not asked by; DescribeAlarms gives composite alarms for * alone.
+WITHOUT_RESOURCE = {
+    *("ecs:ListServices", "ecs:ListTasks", "ecs:DescribeTaskDefinition", "ecs:ListClusters"),
+    *("ecs:ListTaskDefinitionFamilies", "ecs:ListTaskDefinitions"),
+    *("ecs:DeregisterTaskDefinition", "logs:DescribeLogGroups", "ec2:DescribeSubnets"),
+    *("ec2:DescribeSecurityGroups", "application-autoscaling:DescribeScalableTargets"),
+    *("elasticloadbalancing:DescribeTargetGroups", "cloudwatch:DescribeAlarms"),
+    *("ssm:DescribeParameters", "scheduler:ListSchedules", "events:ListEventBuses"),
+    "events:ListRuleNamesByTarget",
+}
 FULL: dict[str, Any] = {
     "ports": [{"target": 8080, "protocol": "tcp"}],
     "deploy": {"update_config": {"failure_action": "rollback"}},
@@ -78,7 +94,9 @@ def actions(permissions: tuple[Permission, ...]) -> set[str]:
 
 @pytest.fixture
 def permissions(shop: Shop) -> tuple[Permission, ...]:
-    return tuple(shop.target().permissions(shop.desired({"web": FULL}), "111122223333"))
+    shop.settings = replace(SETTINGS, scheduler_role=SCHEDULER)
+    desired = shop.desired({"web": FULL, "report": TIMED})
+    return tuple(shop.target().permissions(desired, "111122223333"))
 
 
 def test_what_the_code_calls_is_allowed_and_nothing_else(
@@ -92,27 +110,51 @@ def test_what_the_code_calls_is_allowed_and_nothing_else(
 def test_clearing_needs_what_it_calls_and_nothing_else(
     shop: Shop, permissions: tuple[Permission, ...]
 ) -> None:
-    whole = shop.target().permissions(shop.desired({"web": FULL}), "111122223333", clearing=True)
+    desired = shop.desired({"web": FULL, "report": TIMED})
+    whole = shop.target().permissions(desired, "111122223333", clearing=True)
     wanted = {in_iam(*call) for call in called([SOURCES / "leftovers.py"])}
     assert wanted == actions(tuple(p for p in whole if p not in permissions))
 
 
-def test_what_reached_the_wire_is_allowed_on_its_resources(shop: Shop) -> None:
-    """A first deployment, an update, a task, stop, start and rm."""
+def test_without_schedules_nothing_of_the_scheduler_is_allowed(shop: Shop) -> None:
     permissions = tuple(shop.target().permissions(shop.desired(), "111122223333"))
-    shop.deploy(shop.desired())
-    shop.deploy(shop.desired(version="2"))
+    assert not [a for a in actions(permissions) if a.startswith("scheduler:")]
+
+
+def test_what_reached_the_wire_is_allowed_on_its_resources(shop: Shop) -> None:
+    """A first deployment, an update, a task, what runs at its times, stop, start and rm."""
+    shop.settings = replace(SETTINGS, scheduler_role=SCHEDULER)
+    both = {"web": PLAIN, "report": TIMED}
+    permissions = tuple(shop.target().permissions(shop.desired(both), "111122223333"))
+    shop.deploy(shop.desired(both))
+    shop.deploy(shop.desired(both, version="2"))
     shop.target().stop([])
     shop.target().start([])
     shop.target().remove(volumes=False)
     used = {f"ecs:{r.operation}" for r in shop.sim.requests}
-    assert "ecs:UpdateService" in used
+    used |= {f"scheduler:{operation}" for operation in shop.scheduler.operations()}
+    assert {"ecs:UpdateService", "scheduler:UpdateSchedule"} <= used
     assert used <= actions(permissions)
 
 
 def test_a_wildcard_is_narrowed_by_a_condition(permissions: tuple[Permission, ...]) -> None:
     assert [p.why for p in permissions if p.resources == ("*",) and not p.condition] == []
     assert [p.why for p in permissions if any("*" in action for action in p.actions)] == []
+
+
+def test_only_what_takes_no_resource_has_a_wildcard(
+    shop: Shop, permissions: tuple[Permission, ...]
+) -> None:
+    whole = shop.target().permissions(shop.desired(), "111122223333", clearing=True)
+    wide = {a for p in (*permissions, *whole) if p.resources == ("*",) for a in p.actions}
+    assert wide <= WITHOUT_RESOURCE
+
+
+def test_a_statements_name_is_letters_and_digits(permissions: tuple[Permission, ...]) -> None:
+    """IAM User Guide, "IAM JSON policy elements: Sid"."""
+    names = [statement["Sid"] for statement in policy(permissions)["Statement"]]
+    assert all(name.isalnum() for name in names)
+    assert len(names) == len(set(names))
 
 
 def test_only_this_environments_services_and_roles(permissions: tuple[Permission, ...]) -> None:
@@ -122,7 +164,12 @@ def test_only_this_environments_services_and_roles(permissions: tuple[Permission
     ours = "arn:aws:ecs:eu-west-1:111122223333:service/prod/"
     assert fnmatch(f"{ours}shop-dev-web", services)
     assert not fnmatch(f"{ours}shop-production-web", services)
-    assert by_action["iam:PassRole"]["Resource"] == [ROLE]
-    assert by_action["iam:PassRole"]["Condition"] == {
-        "StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    passed = {
+        s["Condition"]["StringEquals"]["iam:PassedToService"]: s["Resource"]
+        for s in document["Statement"]
+        if "iam:PassRole" in s["Action"]
+    }
+    assert passed == {
+        "ecs-tasks.amazonaws.com": [ROLE, TASK_ROLE],
+        "scheduler.amazonaws.com": [SCHEDULER],
     }
