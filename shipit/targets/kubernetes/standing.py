@@ -14,6 +14,7 @@ import msgspec
 from shipit.model import codec
 from shipit.model.digest import Digest
 from shipit.targets.kubernetes import pods as podding
+from shipit.targets.kubernetes.client import FIELD_MANAGER
 from shipit.targets.kubernetes.pods import Pod, ReplicaSet
 
 Json = dict[str, Any]
@@ -89,11 +90,11 @@ def stand(want: Want, look: Look) -> Standing:
         return Standing(End.SUPERSEDED, f"{mark.kind} {mark.name} was {by}")
     if _generation(live) < mark.generation:
         return Standing(End.WAITING, "the change is not to be seen yet")
-    new = new_pods(live, look)
     if live["spec"].get("paused"):
-        return Standing(End.WAITING, "it is paused: `kubectl rollout resume` lets it go on", new)
-    if _observed(live) < _generation(live):
-        return Standing(End.WAITING, "its controller has not seen it yet", new)
+        return Standing(End.WAITING, "it is paused: `kubectl rollout resume` lets it go on")
+    if _observed(live) < _generation(live):  # what its status says is about what it was before
+        return Standing(End.WAITING, "its controller has not seen it yet")
+    new = new_pods(live, look)
     said = canary(look.canary, mark) if look.canary is not None else _KINDS[mark.kind](live)
     if said.end is not End.DONE:
         return msgspec.structs.replace(said, pods=new)
@@ -130,14 +131,19 @@ def _observed(live: Json) -> int:
 
 
 def _last_manager(live: Json) -> str:
-    """Of those who own something of the spec, the one that wrote last."""
+    """Of those who own something of the spec, the one that wrote last; times are whole seconds, so
+    somebody else before shipit."""
     entries = [
         e
         for e in live["metadata"].get("managedFields") or ()
         if not e.get("subresource") and "f:spec" in (e.get("fieldsV1") or {})
     ]
-    newest: Json = max(entries, key=lambda e: str(e.get("time") or ""), default={})
+    newest: Json = max(entries, key=_written, default={})
     return str(newest.get("manager") or "somebody else")
+
+
+def _written(entry: Mapping[str, Any]) -> tuple[str, bool]:
+    return str(entry.get("time") or ""), entry.get("manager") != FIELD_MANAGER
 
 
 def new_pods(live: Json, look: Look) -> tuple[Pod, ...]:

@@ -1,0 +1,185 @@
+"""What is known of an environment while it rolls out, kept up to date by a watch for each kind."""
+
+import queue
+import threading
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from shipit.errors import ShipitError
+from shipit.targets.kubernetes import names
+from shipit.targets.kubernetes.client import Cluster
+from shipit.targets.kubernetes.pods import Pod, ReplicaSet
+from shipit.targets.kubernetes.standing import Look, Want
+from shipit.targets.kubernetes.watching import Change, Watch
+
+Json = dict[str, Any]
+T = TypeVar("T")
+_VERSIONS = {
+    "Deployment": "apps/v1",
+    "StatefulSet": "apps/v1",
+    "DaemonSet": "apps/v1",
+    "Rollout": "argoproj.io/v1alpha1",
+    "Canary": "flagger.app/v1beta1",
+}
+_WITH_SETS = frozenset({"Deployment"})
+
+
+class Start(msgspec.Struct, frozen=True):
+    """What was read a moment ago: workloads and Canaries, pods by uid, and their lists' versions
+    by kind. What has no version is listed."""
+
+    objects: tuple[Json, ...] = ()
+    pods: dict[str, Pod] = {}
+    versions: dict[str, str] = {}
+
+
+class Scene:
+    """Open within `with`. `away` says which connection is lost, and how; empty when none is."""
+
+    def __init__(self, cluster: Cluster, selector: str, kinds: Iterable[str], start: Start) -> None:
+        self.cluster = cluster
+        self._selector = selector
+        self._start = start
+        self._kinds = sorted(set(kinds))
+        self._arrived: queue.Queue[tuple[str, Change[Any] | ShipitError]] = queue.Queue()
+        self._objects: dict[tuple[str, str], Json] = {}
+        self._sets: dict[str, dict[str, ReplicaSet]] = {}
+        self._pods: dict[str, dict[str, Pod]] = {}
+        self._away: dict[str, str] = {}
+        self._watches: dict[str, Watch[Any]] = {}
+        self._pending: set[str] = set()
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that there was has been told."""
+        return not self._pending
+
+    @property
+    def away(self) -> str:
+        return next(iter(self._away.values()), "")
+
+    def __enter__(self) -> Self:
+        for one in self._start.objects:
+            self._objects[one["kind"], one["metadata"]["name"]] = one
+        for uid, pod in self._start.pods.items():
+            self._pods.setdefault(_service(pod), {})[uid] = pod
+        for kind in self._kinds:
+            known = {
+                one["metadata"]["uid"]: one for one in self._start.objects if one["kind"] == kind
+            }
+            self._watch(kind, _VERSIONS[kind], dict, known)
+        if _WITH_SETS & set(self._kinds):
+            self._watch("ReplicaSet", "apps/v1", ReplicaSet, {})
+        self._watch("Pod", "v1", Pod, self._start.pods)
+        for kind, watch in self._watches.items():
+            threading.Thread(target=self._listen, args=(kind, watch), daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for watch in self._watches.values():
+            watch.close()
+
+    def wait(self, seconds: float) -> set[str]:
+        """The services of which there is news; all that is there is taken. Raises what ended a
+        watch."""
+        changed: set[str] = set()
+        try:
+            item = self._arrived.get(timeout=seconds) if seconds > 0 else self._arrived.get_nowait()
+            while True:
+                changed.add(self._take(*item))
+                item = self._arrived.get_nowait()
+        except queue.Empty:
+            return changed
+
+    def look(self, want: Want) -> Look:
+        mark = want.mark
+        canary = self._canary_of(mark.name)
+        pods = self._pods.get(primary(want.service) if canary else want.service, {})
+        return Look(
+            live=self._objects.get((mark.kind, mark.name)),
+            sets=tuple(self._sets.get(want.service, {}).values()),
+            pods=tuple(pod for pod in pods.values() if not pod.is_going),
+            canary=canary,
+        )
+
+    def _canary_of(self, name: str) -> Json | None:
+        for (kind, _), one in self._objects.items():
+            target = (one.get("spec") or {}).get("targetRef") or {}
+            if kind == "Canary" and target.get("name") == name:
+                return one
+        return None
+
+    def _watch(self, kind: str, version: str, of: type[Any], known: Mapping[str, Any]) -> None:
+        since = self._start.versions.get(kind, "")
+        self._watches[kind] = self.cluster.watcher(
+            version,
+            kind,
+            of,
+            selector=self._selector,
+            since=since,
+            known=known if since else None,
+        )
+        if not since:
+            self._pending.add(kind)
+
+    def _listen(self, kind: str, watch: Watch[Any]) -> None:
+        try:
+            for change in watch.changes():
+                self._arrived.put((kind, change))
+        except ShipitError as error:
+            if not watch.closed:
+                self._arrived.put((kind, error))
+
+    def _take(self, kind: str, change: Change[Any] | ShipitError) -> str:
+        """The service that it is about."""
+        if isinstance(change, ShipitError):
+            raise change
+        if change.type == "AWAY":
+            self._away[kind] = f"the API server does not answer: {change.why}"
+            return ""
+        self._away.pop(kind, None)
+        if change.type == "SYNCED":
+            self._pending.discard(kind)
+            return ""
+        one, gone = change.object, change.type == "DELETED"
+        if isinstance(one, Pod):
+            return _keep(self._pods, _service(one), one.metadata.uid, one, gone=gone)
+        if isinstance(one, ReplicaSet):
+            return _keep(self._sets, _service(one), one.metadata.uid, one, gone=gone)
+        return self._take_object(kind, one or {}, gone=gone)
+
+    def _take_object(self, kind: str, one: Json, *, gone: bool) -> str:
+        whole = {"apiVersion": _VERSIONS[kind], "kind": kind, **one}
+        place = (kind, whole["metadata"]["name"])
+        if gone:
+            self._objects.pop(place, None)
+        else:
+            self._objects[place] = whole
+        labels = whole["metadata"].get("labels") or {}
+        target = (whole["spec"].get("targetRef") or {}).get("name")
+        return str(target or labels.get(names.NAME) or whole["metadata"]["name"])
+
+
+def primary(service: str) -> str:
+    """What Flagger calls the workload that it promotes to."""
+    return f"{service}-primary"
+
+
+def _service(one: Pod | ReplicaSet) -> str:
+    return one.metadata.labels.get(names.NAME, "")
+
+
+def _keep(into: dict[str, dict[str, T]], service: str, uid: str, one: T, *, gone: bool) -> str:
+    if gone:
+        into.get(service, {}).pop(uid, None)
+    else:
+        into.setdefault(service, {})[uid] = one
+    return service
