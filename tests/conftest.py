@@ -7,11 +7,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fakes import debian_registry, peers, pulumi_engine
+from tests.fakes.cluster import program as control_plane
 from tests.fakes.fence import Fence
+
+if TYPE_CHECKING:
+    from tests.fakes.cluster.kubernetes import Cluster
 
 _FENCE = pytest.StashKey[Fence]()
 
@@ -23,10 +28,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """One engine, one worker (`--dist loadgroup`): its tests would be in each other's way."""
+    """One worker (`--dist loadgroup`) for the engine, whose tests would be in each other's way,
+    and one for the cluster, which is started once."""
     for item in items if config.pluginmanager.hasplugin("xdist") else ():
-        if "engine" in _marks(item):
-            item.add_marker(pytest.mark.xdist_group("engine"))
+        for mark in ("engine", "cluster"):
+            if mark in _marks(item):
+                item.add_marker(pytest.mark.xdist_group(mark))
+                break
 
 
 @pytest.hookimpl(wrapper=True)
@@ -52,6 +60,15 @@ def _fenced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if "engine" not in _marks(request.node):
         for name, value in request.config.stash[_FENCE].environment().items():
             monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Cluster]":
+    """For tests that are marked `cluster`."""
+    from tests.fakes.cluster.kubernetes import cluster
+
+    with cluster(tmp_path_factory.mktemp("cluster")) as found:
+        yield found
 
 
 def _marks(item: pytest.Item) -> frozenset[str]:
@@ -94,4 +111,5 @@ _MISSING: dict[str, Callable[[], str]] = {
     "aws": _no_moto,
     "peers": _no_peers,
     "pulumi": pulumi_engine.missing,
+    "cluster": control_plane.missing,
 }
