@@ -44,6 +44,7 @@ def verify(project: Project, environment: str) -> Verified:
         desired = desire(project.ledger.get_release(current.release), wanted, registries)
         proofs = (
             *_running(project, wanted, desired),
+            *_scheduled(project, wanted, desired, current),
             *_whole(desired, registries),
             *_kept(project, wanted, registries),
             *_answering(wanted),
@@ -63,6 +64,31 @@ def _running(project: Project, environment: Environment, desired: Desired) -> It
                 f"runs {desired.images[service].digest.short}",
                 trouble_of(service, desired, observed),
             )
+
+
+def _scheduled(
+    project: Project, environment: Environment, desired: Desired, current: Deployed
+) -> Iterator[Proof]:
+    """What runs at its times has nothing running to prove it: its schedule names the image. Of
+    targets that proved it in the deployment."""
+    due = [service for service in desired.scheduled if service in current.services]
+    for name, target in project.targets(environment).items() if due else ():
+        observed = target.observe()
+        for service in due:
+            subject = service if len(environment.targets) == 1 else f"{name}/{service}"
+            what = f"is scheduled with {desired.images[service].digest.short}"
+            yield Proof(subject, what, _schedule_trouble(service, desired, observed))
+
+
+def _schedule_trouble(service: str, desired: Desired, observed: Observed) -> str:
+    seen = observed.services.get(service)
+    image = desired.images[service]
+    if seen is None:
+        return "is not scheduled"
+    if not seen.images or not all(d in image.identities() for d in seen.images):
+        found = ", ".join(d.short for d in seen.images) or "nothing known"
+        return f"is scheduled with {found}, not {image.digest.short}"
+    return "" if seen.health is Health.HEALTHY else seen.detail or f"is {seen.health}"
 
 
 def trouble_of(service: str, desired: Desired, observed: Observed) -> str:

@@ -72,8 +72,9 @@ def scheduled(project: Project) -> tuple[str, ...]:
 def schedule(service: Mapping[str, Any]) -> Schedule | None:
     """None for a service without one. Raises ValueError for one that `validate` refuses."""
     settings = service.get(EXTENSION)
-    said = isinstance(settings, dict) and "schedule" in settings
-    return parse_schedule(settings) if said else None
+    if not isinstance(settings, dict) or "schedule" not in settings:
+        return None
+    return parse_schedule(settings)
 
 
 def replicas(service: Mapping[str, Any]) -> int:
@@ -244,12 +245,19 @@ def _validate_schedule(path: str, settings: dict[str, Any], file: str) -> None:
 
 
 def _validate_order(project: Project, file: str) -> None:
+    at_their_times = set(scheduled(project))
     for name, service in services(project).items():
         for needed in dependencies(service):
             if needed not in services(project):
                 raise _wrong(
                     f"services.{name}.depends_on.{needed}",
                     "there is no such service here; is its profile active?",
+                    file,
+                )
+            if needed in at_their_times:
+                raise _wrong(
+                    f"services.{name}.depends_on.{needed}",
+                    f"{needed} runs at its times, and nothing can wait for it",
                     file,
                 )
     after = set(one_offs(project, RunWhen.AFTER))

@@ -167,11 +167,16 @@ def make_release(
     minute: int = 0,
     needs: dict[str, Sequence[str]] | None = None,
     replicas: dict[str, int] | None = None,
+    scheduled: Sequence[str] = (),
 ) -> Release:
     """`settings` are the variables of every service; `resolved` are the services whose image was
-    found and not built; `needs` is what a service depends on."""
+    found and not built; `needs` is what a service depends on; `scheduled` run every hour."""
     needs, replicas = needs or {}, replicas or {}
-    run = {**dict.fromkeys(before, "before"), **dict.fromkeys(after, "after")}
+    run = {
+        **{name: {"run": "before"} for name in before},
+        **{name: {"run": "after"} for name in after},
+        **{name: {"schedule": "rate(1 hour)"} for name in scheduled},
+    }
     images = {
         service: ReleaseImage(
             Image(f"{HOME}/{service}", Digest.of(f"{service} of {name}".encode())),
@@ -185,7 +190,7 @@ def make_release(
             "environment": settings or {},
             **({"depends_on": {name: {} for name in needs[service]}} if service in needs else {}),
             **({"deploy": {"replicas": replicas[service]}} if service in replicas else {}),
-            **({"x-shipit": {"run": run[service]}} if service in run else {}),
+            **({"x-shipit": run[service]} if service in run else {}),
         }
         for service, found in images.items()
     }

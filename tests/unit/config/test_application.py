@@ -10,6 +10,7 @@ from shipit.model import application
 from shipit.model.application import RunWhen
 from shipit.model.digest import Digest
 from shipit.model.image import Image
+from shipit.model.schedule import FORMS
 
 WEB = Image("registry.example/shop/web", Digest.of(b"web"))
 DATABASE = Image("docker.io/library/postgres", Digest.of(b"db"))
@@ -160,8 +161,7 @@ REFUSED = [
     ),
     (
         project(web={"image": "x", "x-shipit": {"schedule": "hourly"}}),
-        "services.web.x-shipit.schedule: expected rate(1 hour), cron(0 3 * * ? *),"
-        " at(2026-11-24T03:00:00), or five fields of cron: 0 3 * * *, found 'hourly'",
+        f"services.web.x-shipit.schedule: expected {FORMS}, found 'hourly'",
     ),
     (
         project(web={"image": "x", "x-shipit": {"schedule": "rate(1 hour)", "run": "before"}}),
@@ -170,6 +170,13 @@ REFUSED = [
     (
         project(web={"image": "x", "x-shipit": {"timezone": "Europe/Madrid"}}),
         "services.web.x-shipit.timezone: it belongs to a schedule, and there is none",
+    ),
+    (
+        project(
+            web={"image": "x", "depends_on": {"report": {}}},
+            report={"image": "x", "x-shipit": {"schedule": "rate(1 hour)"}},
+        ),
+        "services.web.depends_on.report: report runs at its times, and nothing can wait for it",
     ),
     (
         project(web={"image": "x", "x-shipit": {"rum": "before"}}),

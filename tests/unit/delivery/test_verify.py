@@ -16,6 +16,7 @@ from shipit.model.deployment import Health, ObservedService
 from shipit.model.digest import Digest
 from shipit.model.events import ReleaseCreated
 from shipit.model.image import Image, Reference
+from shipit.model.progress import Succeeded
 from shipit.model.release import ReleaseImage, summarize
 from shipit.registry.client import Client
 from tests.fakes import registry_images
@@ -60,6 +61,31 @@ def test_all_is_well(deployed: FakeProject) -> None:
     assert current.healthy
     assert current.checked_at is not None
     assert current.checked_at > current.at
+
+
+@pytest.mark.parametrize(
+    ("change", "trouble"),
+    [
+        ({}, ""),
+        (None, "is not scheduled"),
+        ({"images": (Digest.of(b"other"),)}, f"scheduled with {Digest.of(b'other').short}, not "),
+        ({"health": Health.STOPPED, "detail": "its schedule is stopped"}, "schedule is stopped"),
+    ],
+)
+def test_what_runs_at_its_times_is_looked_at(
+    project: FakeProject, change: dict[str, object] | None, trouble: str
+) -> None:
+    made = project.release("a", scheduled=["report"])
+    digests = {name: made.images[name] for name in ("web", "report")}
+    project.target().outcomes[""] = Succeeded(digests)
+    run(deploy(project, Request("dev")))
+    if change is not None:
+        images = (digests["report"],)
+        seen = ObservedService("report", 0, 0, Health.HEALTHY, images=images)
+        project.target().running["report"] = replace(seen, **change)
+    said = troubles(verify(project, "dev"))
+    assert len(said) == bool(trouble)
+    assert trouble in "".join(said)
 
 
 @pytest.mark.parametrize(
