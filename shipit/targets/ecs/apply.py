@@ -87,11 +87,17 @@ def delete(survey: Survey, name: str) -> None:
 
 def register(cloud: Cloud, desired: Desired, definition: Json, group: str) -> str:
     """A new revision's ARN. Raises PreconditionError when ECS does not take it."""
-    tags = {**owner(desired), names.SERVICE: group, names.RELEASE: desired.release_id}
+    tags = {
+        **names.untagged(definition.get("tags")),
+        **owner(desired),
+        names.SERVICE: group,
+        names.RELEASE: desired.release_id,
+    }
     if desired.deployment:
         tags[names.DEPLOYMENT] = desired.deployment
+    body = {**definition, "tags": names.tags(tags)}
     try:
-        answer = cloud.call("ecs", "register_task_definition", **definition, tags=names.tags(tags))
+        answer = cloud.call("ecs", "register_task_definition", **body)
     except RemoteError as error:
         if error.temporary:
             raise
@@ -115,11 +121,7 @@ def _carry_out(work: Work, group: str, move: Move, revision: str, notes: list[st
 
 def _create(work: Work, want: Rendered, revision: str) -> Json:
     daemon = want.service.get("schedulingStrategy") == "DAEMON"
-    tags = {
-        **owner(work.desired),
-        names.SERVICE: want.group.name,
-        names.REPLICAS: str(want.count),
-    }
+    tags = _tags(work, want, str(want.count))
     try:
         answer = work.cloud.call(
             "ecs",
@@ -129,9 +131,7 @@ def _create(work: Work, want: Rendered, revision: str) -> Json:
             taskDefinition=revision,
             **({} if daemon else {"desiredCount": want.count}),
             clientToken=secrets.token_hex(16),
-            tags=names.tags(tags),
-            propagateTags="TASK_DEFINITION",
-            **want.service,
+            **{"propagateTags": "TASK_DEFINITION", **want.service, "tags": names.tags(tags)},
         )
     except RemoteError as error:
         # The answer to the first request may have been lost: then the service is there already.
@@ -156,8 +156,7 @@ def _update(work: Work, group: str, move: Move, revision: str, notes: list[str])
         **({"taskDefinition": revision} if revision else {}),
         **({"desiredCount": count} if count is not None else {}),
         **({"forceNewDeployment": True} if move.forced else {}),
-        **({} if live.ours else {"propagateTags": "TASK_DEFINITION"}),
-        **_settings(live, want),
+        **{**({} if live.ours else {"propagateTags": "TASK_DEFINITION"}), **_settings(live, want)},
     )
     made: Json = answer["service"]
     _tag(work, live, want, count, made)
@@ -166,7 +165,8 @@ def _update(work: Work, group: str, move: Move, revision: str, notes: list[str])
 
 def _settings(live: Live, want: Rendered) -> Json:
     """All that UpdateService takes. What is there and not asked for any more is emptied."""
-    sent = {k: v for k, v in want.service.items() if k not in ("launchType", "schedulingStrategy")}
+    fixed = ("launchType", "schedulingStrategy", "tags")
+    sent = {k: v for k, v in want.service.items() if k not in fixed}
     for key, empty in (
         ("loadBalancers", []),
         ("serviceRegistries", []),
@@ -198,10 +198,16 @@ def _count(work: Work, live: Live, want: Rendered, move: Move, notes: list[str])
     return move.count
 
 
+def _tags(work: Work, want: Rendered, count: str) -> dict[str, str]:
+    own = names.untagged(want.service.get("tags"))
+    ours = {names.SERVICE: want.group.name, names.REPLICAS: count}
+    return {**own, **owner(work.desired), **ours}
+
+
 def _tag(work: Work, live: Live, want: Rendered, count: int | None, made: Json) -> None:
     """Remember what was asked for. Not worth a failure: it only spares a question later."""
     asked = str(want.count if count is None else count)
-    wanted = {**owner(work.desired), names.SERVICE: want.group.name, names.REPLICAS: asked}
+    wanted = _tags(work, want, asked)
     new = {key: value for key, value in wanted.items() if live.tags.get(key) != value}
     arn = str(made["serviceArn"])
     if names.STOPPED in live.tags:

@@ -29,7 +29,8 @@ class Move(msgspec.Struct, frozen=True):
 def plan(target: str, desired: Desired, observed: Observed, setting: Setting) -> Plan:
     """Raises ConfigurationError for what ECS cannot do, PreconditionError for a service that is
     not in a state to be changed."""
-    if setting.fargate and not setting.network.subnets:
+    ours = not desired.source or desired.before or desired.after  # an own service names its own
+    if ours and setting.fargate and not setting.network.subnets:
         raise ConfigurationError(
             "Fargate tasks need subnets, and none is named or found",
             file="shipit.yaml",
@@ -94,7 +95,9 @@ def _move(desired: Desired, want: Rendered, was: Json | None, observed: Observed
 
 
 def _comparable(was: readable.Flat, want: readable.Flat) -> tuple[readable.Flat, readable.Flat]:
-    """ECS answers with a namespace's ARN where it was given its name."""
+    """ECS answers with a namespace's ARN where it was given its name, and with what a definition
+    left to it."""
+    was = readable.without_left_out(was, want)
     key = "service.serviceConnectConfiguration.namespace"
     if want.get(key, "").startswith("arn:"):
         return was, want

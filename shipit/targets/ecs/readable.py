@@ -15,12 +15,19 @@ Flat = dict[str, str]
 _TASK = (
     *("networkMode", "requiresCompatibilities", "volumes", "runtimePlatform", "cpu", "memory"),
     *("executionRoleArn", "taskRoleArn", "ephemeralStorage", "pidMode", "ipcMode"),
-    *("placementConstraints", "proxyConfiguration"),
+    *("placementConstraints", "proxyConfiguration", "enableFaultInjection"),
 )
 _SERVICE = (
     *("networkConfiguration", "loadBalancers", "serviceRegistries", "enableExecuteCommand"),
     *("schedulingStrategy", "healthCheckGracePeriodSeconds", "launchType"),
     *("capacityProviderStrategy", "serviceConnectConfiguration", "deploymentConfiguration"),
+    *("platformVersion", "placementConstraints", "placementStrategy"),
+    *("enableECSManagedTags", "propagateTags", "availabilityZoneRebalancing"),
+)
+# What stays as it is in a service whose definition does not speak of it.
+_LEFT_OUT = (
+    *("platformVersion", "placementConstraints", "placementStrategy"),
+    *("enableECSManagedTags", "propagateTags", "availabilityZoneRebalancing"),
 )
 _ROLLING = ("deploymentCircuitBreaker", "maximumPercent", "minimumHealthyPercent", "alarms")
 # What a list's items are called by.
@@ -59,6 +66,16 @@ def service(found: Mapping[str, Any]) -> Flat:
     if not (kept.get("alarms") or {}).get("enable"):
         kept.pop("alarms", None)
     return _flat({**own, "deployment": kept}, "service")
+
+
+def without_left_out(was: Flat, want: Flat) -> Flat:
+    """What runs, without the settings that are its own matter."""
+    said = {path.split(".")[1] for path in want if path.startswith("service.")}
+    return {
+        path: value
+        for path, value in was.items()
+        if (key := path.split(".")[1]) in said or key not in _LEFT_OUT
+    }
 
 
 def difference(before: Flat, after: Flat) -> tuple[str, ...]:

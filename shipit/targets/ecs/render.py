@@ -65,7 +65,13 @@ class Rendered(msgspec.Struct, frozen=True):
 def render(desired: Desired, setting: Setting) -> dict[str, Rendered]:
     """By the group's name. Raises ConfigurationError for what cannot be honoured, by its path."""
     project = desired.project
-    everything = (*desired.services, *desired.before, *desired.after, *desired.scheduled)
+    alone = (*desired.before, *desired.after, *desired.scheduled)
+    if desired.source:
+        from shipit.targets.ecs import adopted
+
+        honoured.refuse(project, alone, fargate=setting.fargate, own=setting.own)
+        return adopted.rendered(desired, setting)
+    everything = (*desired.services, *alone)
     honoured.refuse(project, everything, fargate=setting.fargate, own=setting.own)
     return {
         name: _rendered(desired, group, setting)
@@ -80,7 +86,14 @@ def tasks(desired: Desired, setting: Setting) -> dict[str, Rendered]:
 
 
 def task(desired: Desired, name: str, setting: Setting) -> Rendered:
-    """A one-off, or one more container of a service: alone, and never started again."""
+    """A one-off, or one more container of a service: alone, and never started again. A container of
+    the team's own task definition comes with the others in it, which it may need."""
+    if desired.source:
+        from shipit.targets.ecs import adopted
+
+        group = adopted.of_container(desired, name)
+        if group:
+            return adopted.rendered(desired, setting)[group]
     honoured.refuse(desired.project, (name,), fargate=setting.fargate, own=setting.own)
     return _rendered(desired, groups.alone(desired.project, name), setting)
 

@@ -130,7 +130,7 @@ class Run:
             "clientToken": self._name,
             "count": 1,
             "propagateTags": "TASK_DEFINITION",
-            **_where(self._place.setting),
+            **_where(self._want),
         }
         if self._command:
             override = {"name": self._service, "command": self._command}
@@ -236,12 +236,9 @@ class Run:
         return Progress(stage, Mark.RUNNING, self._service, message, environment, logs=logs)
 
 
-def _where(setting: Setting) -> Mapping[str, Any]:
-    network = render.network_configuration(setting)
-    return {
-        **render.capacity(setting),
-        **({"networkConfiguration": network} if network else {}),
-    }
+def _where(want: Rendered) -> Mapping[str, Any]:
+    keys = ("launchType", "capacityProviderStrategy", "networkConfiguration", "platformVersion")
+    return {key: want.service[key] for key in keys if key in want.service}
 
 
 def _id(task: Json) -> str:
