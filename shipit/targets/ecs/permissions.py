@@ -121,6 +121,7 @@ def _schedules(place: Place, role: str) -> Iterator[Permission]:
     yield Permission("list schedules", ("scheduler:ListSchedules",), ("*",), _here(place))
     to = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
     yield Permission("give schedules their role", ("iam:PassRole",), (role,), to)
+    yield Permission("look at the roles", ("iam:GetRole",), (role,))
 
 
 def _around(place: Place, wanted: Mapping[str, Rendered]) -> Iterator[Permission]:

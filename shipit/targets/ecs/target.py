@@ -32,6 +32,7 @@ from shipit.targets.ecs import (
     network,
     permissions,
     preflight,
+    schedule_check,
     schedules,
     scheduling,
     session,
@@ -92,6 +93,7 @@ class EcsCluster:
         yield from check.everything(
             check.Look(self._cloud, self._survey.cluster, setting, desired, wanted)
         )
+        yield from schedule_check.look(self._cloud, self._settings.scheduler_role)
         if desired:
             self.plan(desired, self.observe())
             yield Finding("ok", "plan", "it can be deployed here")
