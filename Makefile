@@ -21,13 +21,14 @@ test: ## the checks and every test, also when a check fails
 	$(python) -m pytest -n 2 --dist loadgroup $(PYTEST); tested=$$?; \
 	[ $$checked = 0 ] && [ $$tested = 0 ]
 
-check: ## formatting, lint, types, and the direction of imports
+check: ## formatting, lint, types, the direction of imports, workflows
 	@scripts/venv --dev
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	.venv/bin/ty check --quiet --python .venv stacks infra
 	.venv/bin/lint-imports
+	scripts/actionlint
 
 bench: ## the speed promises, as ratios in one run
 	@scripts/ground --tests
