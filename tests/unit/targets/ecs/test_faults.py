@@ -1,4 +1,4 @@
-"""Throttled calls and answers that are ten seconds old: every story ends as it does without them."""
+"""Throttled calls, answers that are ten seconds old: every story ends as it does without them."""
 
 from collections.abc import Callable
 from functools import partial
