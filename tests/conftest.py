@@ -71,6 +71,21 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Cluster]":
         yield found
 
 
+@pytest.fixture(scope="session")
+def kubelet_cluster(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Cluster]":
+    """A cluster whose pods are real, for tests that are marked `cluster` and `engine`."""
+    from tests.fakes.cluster import kubelet
+    from tests.fakes.cluster.kubernetes import Cluster
+    from tests.fakes.cluster.plane import running
+
+    why = kubelet.missing()
+    if why:
+        pytest.skip(why)
+    folders = (tmp_path_factory.mktemp("plane"), tmp_path_factory.mktemp("kubelet"))
+    with running(folders[0]) as plane, kubelet.kubelet(plane, folders[1]):
+        yield Cluster(plane.kubeconfig, plane.api, plane)
+
+
 def _marks(item: pytest.Item) -> frozenset[str]:
     return frozenset(mark.name for mark in item.iter_markers())
 
