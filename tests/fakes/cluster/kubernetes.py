@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ from tests.fakes.cluster.api import Api, RefusedError
 from tests.fakes.cluster.node import FakeNode
 from tests.fakes.cluster.plane import Plane, running
 
-_KUBECTL = Path(__file__).parents[3] / ".venv/bin/kubectl"
+_KUBECTL = Path(sys.prefix, "bin/kubectl")  # the wheel's, as new as the API server
 
 
 class Cluster:
