@@ -80,6 +80,7 @@ class FrontDoor:
         self.authority = Authority()
         self.judge = judge
         self.seen: list[Seen] = []
+        self.pages: dict[str, Any] = {}  # by path: what those who are let in get
         certificate, key = self.authority.sign(NAME, "127.0.0.1")
         path = folder / "server.pem"
         path.write_bytes(certificate + key)
@@ -124,7 +125,8 @@ def _handler(door: FrontDoor) -> type[http.server.BaseHTTPRequestHandler]:
             user = door.who(self)
             headers = {k.lower(): self.headers.get_all(k) or [] for k in self.headers}
             door.seen.append(Seen(self.path, user, headers))
-            body = json.dumps({"user": user}).encode()
+            page = door.pages.get(self.path.partition("?")[0], {})
+            body = json.dumps(page if user else {"message": "Unauthorized"}).encode()
             self.send_response(200 if user else 401)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

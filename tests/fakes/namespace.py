@@ -12,7 +12,7 @@ import http.server
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -26,7 +26,8 @@ _BEGAN = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 
 
 class Namespace:
-    """`requests` are "METHOD path?query" of what was asked, from the collection on;
+    """`requests` are "METHOD path?query" of what was asked, from the collection on, and
+    "FOLLOWS pod: n" when a log that is followed was sent so far;
     `refusals` answer a request that contains their key; `created` is called with each new object.
     """
 
@@ -113,17 +114,19 @@ class Namespace:
 
     # What is answered
 
-    def listed(self, collection: str, selector: str) -> Json:
+    def listed(self, collection: str, query: Mapping[str, str]) -> Json:
         with self.changed:
-            items = [o for o in self.objects.get(collection, {}).values() if _matches(o, selector)]
+            held = self.objects.get(collection, {}).values()
+            items = [one for one in held if _matches(one, query)]
             return {"metadata": {"resourceVersion": str(self._version)}, "items": items}
 
-    def watched(self, collection: str, selector: str, since: int) -> Iterator[Json]:
+    def watched(self, collection: str, query: Mapping[str, str]) -> Iterator[Json]:
+        since = int(query.get("resourceVersion", "0"))
         with self.changed:
             cut, told = self._cut, 0
             while cut == self._cut:
                 for version, kind, where, one in self._events[told:]:
-                    if version > since and where == collection and _matches(one, selector):
+                    if version > since and where == collection and _matches(one, query):
                         yield {"type": kind, "object": one}
                 told = len(self._events)
                 self.changed.wait(10)
@@ -141,13 +144,22 @@ class Namespace:
                 told = len(held)
                 if query.get("follow") != "true" or (pod, container) in self._ended:
                     return
+                self.requests.append(f"FOLLOWS {pod}: {told}")
+                self.changed.notify_all()
                 self.changed.wait(10)
 
 
-def _matches(one: Json, selector: str) -> bool:
+def _matches(one: Json, query: Mapping[str, str]) -> bool:
+    """Label selectors of equality and absence; of fields, the name."""
+    name = query.get("fieldSelector", "").partition("metadata.name=")[2]
+    if name and name != one["metadata"]["name"]:
+        return False
     labels = one["metadata"].get("labels") or {}
-    pairs = [part.partition("=") for part in selector.split(",") if part]
-    return all(labels.get(key) == value for key, _, value in pairs)
+    parts = [part for part in query.get("labelSelector", "").split(",") if part]
+    pairs = [part.partition("=") for part in parts if not part.startswith("!")]
+    return all(labels.get(key) == value for key, _, value in pairs) and not any(
+        part[1:] in labels for part in parts if part.startswith("!")
+    )
 
 
 def merged(old: Any, patch: Any) -> Any:
@@ -193,6 +205,7 @@ def pod(name: str, service: str = "web", **more: Any) -> Json:
 class _Handler(http.server.BaseHTTPRequestHandler):
     namespace: Namespace
     protocol_version = "HTTP/1.1"
+    asked = ""
 
     def do_GET(self) -> None:
         collection, rest, query = self._asked()
@@ -206,11 +219,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif rest:
             self._answer_one(collection, rest[0])
         elif query.get("watch"):
-            since = int(query.get("resourceVersion", "0"))
-            found = self.namespace.watched(collection, query.get("labelSelector", ""), since)
+            found = self.namespace.watched(collection, query)
             self._stream(json.dumps(event).encode() + b"\n" for event in found)
         else:
-            self._answer(200, self.namespace.listed(collection, query.get("labelSelector", "")))
+            self._answer(200, self.namespace.listed(collection, query))
 
     def do_POST(self) -> None:
         collection, _, _ = self._asked()
@@ -260,7 +272,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             parts = parts[2:]
         with self.namespace.changed:
             query = f"?{address.query}" if address.query else ""
-            self.namespace.requests.append(f"{self.command} {'/'.join(parts)}{query}")
+            self.asked = f"{self.command} {'/'.join(parts)}{query}"
+            self.namespace.requests.append(self.asked)
             self.namespace.changed.notify_all()
         return parts[0] if parts else "", parts[1:], dict(parse_qsl(address.query))
 
@@ -270,7 +283,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _refused(self) -> bool:
         for key, (status, message) in self.namespace.refusals.items():
-            if key in self.namespace.requests[-1]:
+            if key in self.asked:
                 self._answer(status, {"message": message, "code": status})
                 return True
         return False

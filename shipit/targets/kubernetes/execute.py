@@ -15,7 +15,11 @@ from typing import BinaryIO, Protocol
 
 import msgspec
 
-from shipit.errors import RemoteError
+from shipit.errors import PreconditionError, RemoteError
+from shipit.targets.kubernetes.client import Cluster
+from shipit.targets.kubernetes.connection import Call
+from shipit.targets.kubernetes.pods import Pod
+from shipit.targets.kubernetes.upgrade import open_session
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 _STDIN, _STDOUT, _STDERR, _END, _SIZE = range(5)
@@ -25,12 +29,12 @@ _LOOK = 0.2  # seconds between two looks whether the command has ended, while st
 
 
 class Session(Protocol):
-    """httpx2's WebSocketSession, as far as it is used."""
+    """A WebSocket, as far as it is used."""
 
     subprotocol: str | None
 
     def send_bytes(self, data: bytes) -> None: ...
-    def receive_bytes(self, timeout: float | None = None) -> bytes: ...
+    def receive_bytes(self) -> bytes: ...
 
 
 class Streams(msgspec.Struct):
@@ -39,6 +43,35 @@ class Streams(msgspec.Struct):
     stdin: BinaryIO | None
     stdout: BinaryIO
     stderr: BinaryIO
+
+
+def execute(
+    cluster: Cluster, selector: str, service: str, command: Sequence[str], *, tty: bool
+) -> int:
+    """In a pod of the service that runs, a ready one before others; the command's exit code.
+
+    Raises PreconditionError when none runs.
+    """
+    pods = [
+        pod for page in cluster.pages("v1", "Pod", Pod, selector=selector) for pod in page.items
+    ]
+    running = [pod for pod in pods if _container(pod, service) and not pod.is_going]
+    if not running:
+        raise PreconditionError(
+            f"no container of {service} runs in {cluster.namespace}",
+            next_step="`shipit ps` shows what does",
+        )
+    pod = max(running, key=lambda pod: pod.is_ready)
+    path = f"{cluster.path('v1', 'Pod', pod.name)}/exec"
+    call = Call("GET", path, question(_container(pod, service), command, tty=tty))
+    with open_session(cluster.connection, call, PROTOCOLS) as session:
+        return converse(session, own_streams(), tty=tty)
+
+
+def _container(pod: Pod, service: str) -> str:
+    """The one named as its service, else (manifests of others) the first that runs; "" for none."""
+    up = [status.name for status in pod.status.container_statuses if status.state.running]
+    return service if service in up else next(iter(up), "")
 
 
 def own_streams() -> Streams:

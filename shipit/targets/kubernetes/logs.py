@@ -85,7 +85,7 @@ class Following:
     def __init__(self, cluster: Cluster, selector: str, wanted: Wanted) -> None:
         self.pods: dict[str, Pod] = {}
         self.synced = threading.Event()
-        self._cluster, self._wanted = cluster, wanted
+        self._cluster, self._selector, self._wanted = cluster, selector, wanted
         self._watch = cluster.watcher("v1", "Pod", Pod, selector=selector)
         self._arrived: queue.Queue[tuple[str, str]] = queue.Queue(_HELD)
         self._begun: set[Key] = set()
@@ -112,6 +112,12 @@ class Following:
             if self._trouble:
                 raise self._trouble from None
             return None
+
+    def look(self) -> None:
+        """At the pods as they are this moment: a watch may be late. Raises RemoteError."""
+        for page in self._cluster.pages("v1", "Pod", Pod, selector=self._selector):
+            for pod in page.items:
+                self._see("MODIFIED", pod)
 
     @property
     def drained(self) -> bool:
@@ -140,17 +146,15 @@ class Following:
             self._trouble = error
 
     def _see(self, kind: str, pod: Pod) -> None:
-        uid = pod.metadata.uid
-        if kind == "DELETED":
-            self.pods.pop(uid, None)
-        else:
-            self.pods[uid] = pod
-        for source in sources(pod):
-            if source.key in self._begun:
-                continue
-            self._begun.add(source.key)
-            with self._lock:
-                self._reading += 1
+        with self._lock:  # who sees a pod that has ended sees that its log is still being read
+            new = [source for source in sources(pod) if source.key not in self._begun]
+            self._begun |= {source.key for source in new}
+            self._reading += len(new)
+            if kind == "DELETED":
+                self.pods.pop(pod.metadata.uid, None)
+            else:
+                self.pods[pod.metadata.uid] = pod
+        for source in new:
             threading.Thread(target=self._read, args=(source, self._wanted), daemon=True).start()
 
     def _read(self, source: Source, wanted: Wanted) -> None:

@@ -6,14 +6,19 @@ import os
 import queue
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shipit.errors import RemoteError
+from shipit.errors import PreconditionError, RemoteError
 from shipit.targets.kubernetes import execute
+from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.execute import Streams, converse
+from shipit.targets.kubernetes.reach.access import Access
+from tests.fakes.namespace import NAME, pod
+from tests.fakes.talking_door import Talk, TalkingDoor
 
 STDIN, STDOUT, STDERR, END, SIZE, CLOSE = 0, 1, 2, 3, 4, 255
 
@@ -33,7 +38,7 @@ class Server:
         self.heard.append(data)
         self._answer(self, data)
 
-    def receive_bytes(self, timeout: float | None = None) -> bytes:
+    def receive_bytes(self) -> bytes:
         return self.says.get(timeout=10)
 
     def say(self, channel: int, payload: bytes) -> None:
@@ -178,6 +183,63 @@ def test_a_terminal_that_is_none_is_left_alone() -> None:
     server = Server(lambda server, _: server.end())
     assert converse(server, own, tty=True) == 0
     assert [m for m in server.heard if m[0] == SIZE] == []
+
+
+# Which container
+
+
+PODS = f"/api/v1/namespaces/{NAME}/pods"
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[TalkingDoor]:
+    def talk(talk: Talk) -> None:
+        talk.say(bytes([STDOUT]) + b"hello")
+        talk.say(bytes([END]) + json.dumps(status(7)).encode())
+
+    with TalkingDoor(tmp_path) as open_:
+        open_.talk = talk
+        yield open_
+
+
+@pytest.fixture
+def piped(monkeypatch: pytest.MonkeyPatch) -> io.BytesIO:
+    """This process's streams: nothing comes in, and what goes out is kept."""
+    stdout = io.BytesIO()
+    own = Streams(io.BytesIO(b""), stdout, io.BytesIO())
+    monkeypatch.setattr(execute, "own_streams", lambda: own)
+    return stdout
+
+
+def run(door: TalkingDoor, *pods: dict[str, Any]) -> int:
+    door.pages[PODS] = {"items": list(pods)}
+    cluster = Cluster(Access(server=door.address, name="the cluster", ca=door.ca), NAME)
+    return execute.execute(cluster, "app=web", "web", ["id", "-u"], tty=False)
+
+
+def test_a_command_in_a_pod(door: TalkingDoor, piped: io.BytesIO) -> None:
+    assert run(door, pod("web-1")) == 7
+    assert piped.getvalue() == b"hello"
+    target = door.talks[0].request.target
+    assert target.startswith(f"{PODS}/web-1/exec?container=web&command=id&command=-u&stdin=true")
+
+
+def test_a_ready_pod_is_asked_before_others(door: TalkingDoor, piped: io.BytesIO) -> None:
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    run(door, pod("web-1"), pod("web-2", status=ready), pod("web-3"))
+    assert f"{PODS}/web-2/exec" in door.talks[0].request.target
+
+
+def test_a_container_of_another_name(door: TalkingDoor, piped: io.BytesIO) -> None:
+    """Own manifests name their containers as they like."""
+    run(door, pod("web-1", "app"))
+    assert "exec?container=app&" in door.talks[0].request.target
+
+
+def test_nothing_runs(door: TalkingDoor) -> None:
+    waiting = {"state": {"waiting": {"reason": "ImagePullBackOff"}}}
+    with pytest.raises(PreconditionError, match="no container of web runs in shop"):
+        run(door, pod("web-1", container=waiting))
 
 
 def test_own_streams() -> None:

@@ -1,0 +1,142 @@
+"""Stop, start and remove what is there.
+
+Stopped is scaled to 0. A HorizontalPodAutoscaler stays: it does nothing while its workload has 0
+replicas (kubernetes.io, "Horizontal Pod Autoscaling", implicit maintenance-mode deactivation), and
+goes on from the number that `start` brings back.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from shipit.errors import PreconditionError
+from shipit.targets.kubernetes import applyset, names, resources
+from shipit.targets.kubernetes.client import Cluster
+from shipit.targets.kubernetes.survey import Survey, in_parallel
+
+Json = dict[str, Any]
+STOPPED = "shipit.dev/stopped"  # how many replicas there were; for a CronJob "schedule"
+_SCALED = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"))
+_EVERYWHERE = ("apps/v1", "DaemonSet")
+_SCHEDULED = ("batch/v1", "CronJob")
+_MOVING = 300.0  # seconds for pods to come and go
+_LOOK = 0.5  # seconds, before jitter
+
+
+def workloads(cluster: Cluster, selector: str, services: Sequence[str]) -> list[Json]:
+    """What `stop` and `start` are about, of those services (all when none is named).
+
+    Raises PreconditionError for a DaemonSet: it has no number.
+    """
+    found = [
+        one
+        for kind in (*_SCALED, _EVERYWHERE, _SCHEDULED)
+        for one in cluster.list(*kind, selector=selector)
+        if not services or service_of(one) in services
+    ]
+    for one in found:
+        if one["kind"] == _EVERYWHERE[1]:
+            name = service_of(one)
+            raise PreconditionError(
+                f"{name} runs on every node, and Kubernetes has no number of it to set to 0",
+                f"it is a DaemonSet (services.{name}.deploy.mode: global)",
+                "name the other services, or take it out of compose.yaml and deploy",
+            )
+    return found
+
+
+def service_of(one: Json) -> str:
+    labels = one["metadata"].get("labels") or {}
+    return str(labels.get(names.NAME, ""))
+
+
+def stop(cluster: Cluster, found: Iterable[Json]) -> list[Json]:
+    """To 0, what it was written down in the same request; those that it was done to."""
+    stopped = []
+    for one in found:
+        spec = one.get("spec") or {}
+        if one["kind"] == _SCHEDULED[1]:
+            if not spec.get("suspend"):
+                stopped.append(_change(cluster, one, "schedule", {"suspend": True}))
+        elif int(spec.get("replicas", 1)):
+            count = str(spec.get("replicas", 1))
+            stopped.append(_change(cluster, one, count, {"replicas": 0}))
+    return stopped
+
+
+def start(cluster: Cluster, found: Iterable[Json]) -> list[Json]:
+    """What was stopped, to what it was; what is at 0 for another reason, to 1."""
+    started = []
+    for one in found:
+        spec = one.get("spec") or {}
+        before = str((one["metadata"].get("annotations") or {}).get(STOPPED, ""))
+        if one["kind"] == _SCHEDULED[1]:
+            if spec.get("suspend") and before:  # suspended by somebody else, it stays so
+                started.append(_change(cluster, one, None, {"suspend": False}))
+        elif not int(spec.get("replicas", 1)):
+            count = max(int(before) if before.isdecimal() else 1, 1)
+            started.append(_change(cluster, one, None, {"replicas": count}))
+    return started
+
+
+def _change(cluster: Cluster, one: Json, note: str | None, spec: Json) -> Json:
+    """Refused by the server (409) when somebody changed it since it was read."""
+    body = {
+        "metadata": {
+            "resourceVersion": one["metadata"]["resourceVersion"],
+            "annotations": {STOPPED: note},
+        },
+        "spec": spec,
+    }
+    return cluster.patch(one["apiVersion"], one["kind"], one["metadata"]["name"], body)
+
+
+def settle(
+    cluster: Cluster,
+    selector: str,
+    settled: Callable[[Sequence[Json]], bool],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+) -> None:
+    """Wait until the pods are so, or for five minutes: what it came to is told by the next look."""
+    until = clock() + _MOVING
+    while not settled(cluster.list("v1", "Pod", selector=selector)) and clock() < until:
+        pause(_LOOK * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+
+
+def remove(survey: Survey, *, volumes: bool) -> Iterator[str]:
+    """The members of the environment's ApplySet, the Jobs of its one-off tasks, its claims when
+    asked; the parent in the end, so that a removal that was killed is taken up by the next."""
+    seen = survey.read()
+    cluster = survey.cluster
+    ours = [one for one in seen.objects.values() if applyset.prunable(one) and _is_ours(one)]
+    made = f"{survey.selector},{names.MANAGED_BY}=shipit"
+    ours += cluster.list("batch/v1", "Job", selector=made)
+    if volumes:
+        ours += cluster.list("v1", "PersistentVolumeClaim", selector=made)
+    ours.sort(key=resources.key)
+    in_parallel([lambda one=one: _delete(cluster, one) for one in ours])  # type: ignore[misc]
+    settle(cluster, survey.selector, lambda pods: not pods)
+    yield from (resources.title(one) for one in ours)
+    if seen.parent:
+        cluster.delete("v1", "ConfigMap", survey.instance)
+        yield resources.title(seen.parent)
+
+
+def _is_ours(one: Json) -> bool:
+    """Where there is no set, the label alone says so; and others may use `instance`, too."""
+    labels = one["metadata"].get("labels") or {}
+    return applyset.PART_OF in labels or labels.get(names.MANAGED_BY) == "shipit"
+
+
+def _delete(cluster: Cluster, one: Json) -> None:
+    metadata = one["metadata"]
+    cluster.delete(
+        one["apiVersion"],
+        one["kind"],
+        metadata["name"],
+        uid=str(metadata.get("uid", "")),
+        namespace=str(metadata.get("namespace", "")),
+    )

@@ -1,0 +1,347 @@
+"""What `shipit check` says of a cluster before anything changes."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from shipit.model.deployment import Desired, Finding
+from shipit.model.digest import Digest
+from shipit.model.image import Image
+from shipit.targets.kubernetes import check, pulling, quotas, rbac
+from shipit.targets.kubernetes.check import Look
+from tests.fakes.namespace import NAME, Namespace
+
+DIGEST = Digest(f"sha256:{'a' * 64}")
+RULES = "selfsubjectrulesreviews"
+ACCESS = "selfsubjectaccessreviews"
+SELECTOR = "app.kubernetes.io/instance=shop-qa"
+
+
+@pytest.fixture
+def shop() -> Iterator[Namespace]:
+    """An API server that grants all, with a namespace that is there."""
+    with Namespace() as namespace:
+        namespace.put({"metadata": {"name": NAME}}, "namespaces")
+        grant(namespace, {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
+        yield namespace
+
+
+def grant(namespace: Namespace, *rules: dict[str, Any], incomplete: bool = False) -> None:
+    status = {"resourceRules": list(rules), "incomplete": incomplete}
+    namespace.answers[RULES] = {"status": status}
+
+
+def desired(repository: str = "registry.example/shop/web") -> Desired:
+    return Desired(
+        app="shop",
+        environment="qa",
+        release=DIGEST,
+        release_id="1",
+        project={"services": {"web": {}}},
+        images={"web": Image(repository, DIGEST)},
+        services=("web",),
+    )
+
+
+def found(shop: Namespace, *objects: dict[str, Any], **more: Any) -> list[Finding]:
+    look = Look(shop.cluster(), "kubernetes", SELECTOR, desired(**more), objects)
+    return list(check.everything(look))
+
+
+def of(findings: list[Finding], subject: str) -> list[tuple[str, str]]:
+    return [(f.level, f.what) for f in findings if f.subject == subject]
+
+
+def deployment(replicas: int = 1, **resources: Any) -> dict[str, Any]:
+    container = {"name": "web", "resources": resources}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web"},
+        "spec": {"replicas": replicas, "template": {"spec": {"containers": [container]}}},
+    }
+
+
+# The server
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [("v1.33.4-gke.100", "ok"), ("v1.22.0", "warning"), ("v1.99.0+", "warning"), ("?", "ok")],
+)
+def test_the_version_is_told(shop: Namespace, version: str, level: str) -> None:
+    shop.pages["/version"] = {"gitVersion": version}
+    finding = check.reach(shop.cluster())
+    assert finding.level == level
+    assert finding.what == f"the cluster answers: Kubernetes {version.removeprefix('v')}"
+
+
+def test_nobody_answers(shop: Namespace) -> None:
+    shop.refusals["GET "] = (401, "Unauthorized")
+    finding = check.reach(shop.cluster())
+    assert finding.level == "error"
+    assert "does not take our credentials" in finding.what
+
+
+def test_all_is_well(shop: Namespace) -> None:
+    levels = {finding.level for finding in found(shop, deployment())}
+    assert levels == {"ok"}
+
+
+# The namespace
+
+
+def test_a_namespace_that_is_not_there(shop: Namespace) -> None:
+    shop.objects.clear()
+    [(level, what)] = of(found(shop), "namespace")
+    assert (level, what) == ("error", "there is no namespace shop")
+
+
+def test_a_namespace_that_may_not_be_looked_at(shop: Namespace) -> None:
+    """A Role of one namespace does not reach to the namespace itself."""
+    shop.refusals[f"GET namespaces/{NAME}"] = (403, "namespaces is forbidden")
+    [(level, what)] = of(found(shop), "namespace")
+    assert level == "warning"
+    assert "cannot be looked at" in what
+
+
+# Permissions
+
+
+def test_what_is_not_allowed_is_named(shop: Namespace) -> None:
+    rules = [
+        {"verbs": list(r.verbs), "apiGroups": [r.group], "resources": [r.resource]}
+        for r in rbac.rules([])
+        if r.resource not in ("deployments", "pods/exec")
+    ]
+    look_only = {"verbs": ["get", "list", "watch"], "apiGroups": ["apps"], "resources": ["*"]}
+    grant(shop, *rules, look_only)
+    assert of(found(shop), "permissions") == [
+        ("warning", "create, get on pods/exec is not allowed: `shipit exec` does not work"),
+        ("error", "create, delete, patch on deployments.apps is not allowed"),
+    ]
+
+
+def test_the_role_that_is_printed_is_enough(shop: Namespace) -> None:
+    role = rbac.role("r", NAME, rbac.rules([deployment()]))
+    grant(shop, *role["rules"])
+    assert of(found(shop, deployment()), "permissions") == [
+        ("ok", "all that a deployment needs in shop")
+    ]
+
+
+def test_a_list_that_is_incomplete_is_asked_about(shop: Namespace) -> None:
+    """GKE's IAM and EKS's access policies answer single questions alone."""
+    grant(shop, incomplete=True)
+    shop.answers[ACCESS] = {"status": {"allowed": True}}
+    assert of(found(shop), "permissions") == [("ok", "all that a deployment needs in shop")]
+    shop.answers[ACCESS] = {"status": {"allowed": False}}
+    assert ("error", "list, watch on pods is not allowed") in of(found(shop), "permissions")
+
+
+# Quotas
+
+
+def quota(hard: dict[str, str], used: dict[str, str], **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "team"}, "spec": spec, "status": {"hard": hard, "used": used}}
+
+
+def test_what_does_not_fit(shop: Namespace) -> None:
+    shop.put(
+        quota({"requests.memory": "1Gi", "pods": "10"}, {"requests.memory": "512Mi"}),
+        "resourcequotas",
+    )
+    three = deployment(3, requests={"memory": "256Mi"})
+    assert of(found(shop, three), "quotas") == [
+        ("error", "team leaves 512Mi of requests.memory, and 768Mi are asked for")
+    ]
+    two = deployment(2, requests={"memory": "256Mi"})
+    assert of(found(shop, two), "quotas") == [("ok", "what is asked for fits")]
+
+
+def test_what_is_ours_already_is_given_back(shop: Namespace) -> None:
+    shop.put(quota({"cpu": "2"}, {"cpu": "2"}), "resourcequotas")
+    container = {"name": "web", "resources": {"limits": {"cpu": "1"}}}
+    for name in ("web-1", "web-2"):
+        labels = {"app.kubernetes.io/instance": "shop-qa"}
+        shop.put(
+            {"metadata": {"name": name, "labels": labels}, "spec": {"containers": [container]}}
+        )
+    assert of(found(shop, deployment(2, limits={"cpu": "1"})), "quotas")[0][0] == "ok"
+    assert of(found(shop, deployment(3, limits={"cpu": "1"})), "quotas") == [
+        ("error", "team leaves 2 of requests.cpu, and 3 are asked for")
+    ]
+
+
+def test_a_quota_for_some_pods_alone_is_the_servers(shop: Namespace) -> None:
+    shop.put(quota({"pods": "0"}, {}, scopes=["BestEffort"]), "resourcequotas")
+    assert of(found(shop, deployment()), "quotas")[0][0] == "ok"
+
+
+def test_what_a_quota_counts_must_be_said(shop: Namespace) -> None:
+    """Otherwise its pods are refused to their controller, and the rollout stands still."""
+    shop.put(quota({"limits.cpu": "4"}, {}), "resourcequotas")
+    assert of(found(shop, deployment()), "quotas") == [
+        ("error", "web: limits.cpu is counted by a quota and not said: its pods would be refused")
+    ]
+    limit = {"type": "Container", "default": {"cpu": "100m"}}
+    shop.put({"metadata": {"name": "defaults"}, "spec": {"limits": [limit]}}, "limitranges")
+    assert of(found(shop, deployment()), "quotas")[0][0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("1", "1"),
+        ("500m", "0.5"),
+        ("1Gi", "1073741824"),
+        ("1k", "1000"),
+        ("1e3", "1000"),
+        ("0.5", "0.5"),
+        ("2E", "2000000000000000000"),
+        ("100u", "0.0001"),
+    ],
+)
+def test_quantities(text: str, amount: str) -> None:
+    assert quotas.quantity(text) == Decimal(amount)
+
+
+def test_no_quantity() -> None:
+    with pytest.raises(ValueError, match="'much' is no quantity"):
+        quotas.quantity("much")
+
+
+# Classes
+
+
+def classed(name: str, *, default: str = "") -> dict[str, Any]:
+    return {"metadata": {"name": name, "annotations": {default: "true"} if default else {}}}
+
+
+def claim(**spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data"},
+        "spec": spec,
+    }
+
+
+def test_a_storage_class_that_is_not_there(shop: Namespace) -> None:
+    shop.put(classed("standard"), "storageclasses")
+    assert of(found(shop, claim(storageClassName="fast")), "storage") == [
+        ("error", "there is no storage class fast for data (there are: standard)")
+    ]
+    assert of(found(shop, claim(storageClassName="standard")), "storage") == [
+        ("ok", "data: standard")
+    ]
+
+
+def test_no_default_storage_class(shop: Namespace) -> None:
+    shop.put(classed("standard"), "storageclasses")
+    [(level, what)] = of(found(shop, claim()), "storage")
+    assert level == "error"
+    assert "the cluster has no default one (it has: standard)" in what
+    shop.put(
+        classed("standard", default="storageclass.kubernetes.io/is-default-class"),
+        "storageclasses",
+    )
+    assert of(found(shop, claim()), "storage") == [("ok", "data: standard")]
+
+
+def test_a_statefulsets_own_claims(shop: Namespace) -> None:
+    one = {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "db"},
+        "spec": {"volumeClaimTemplates": [claim(storageClassName="fast")]},
+    }
+    assert of(found(shop, one), "storage")[0][0] == "error"
+
+
+def test_ingress_classes(shop: Namespace) -> None:
+    one = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "web"},
+        "spec": {"ingressClassName": "nginx"},
+    }
+    assert of(found(shop, one), "ingress") == [
+        ("error", "there is no ingress class nginx for web (there are: none)")
+    ]
+    shop.put(classed("nginx"), "ingressclasses")
+    assert of(found(shop, one), "ingress") == [("ok", "web: nginx")]
+
+
+def test_a_gateway_that_is_not_there(shop: Namespace) -> None:
+    kinds = [{"name": "gateways", "kind": "Gateway", "namespaced": True}]
+    shop.pages["/apis/gateway.networking.k8s.io/v1"] = {"resources": kinds}
+    route = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "web"},
+        "spec": {"parentRefs": [{"name": "public"}]},
+    }
+    assert of(found(shop, route), "gateway") == [
+        ("error", "there is no Gateway public in shop for web")
+    ]
+    shop.put({"metadata": {"name": "public"}}, "gateways")
+    assert of(found(shop, route), "gateway") == [("ok", "web: shop/public")]
+    kinds.clear()
+    [(level, what)] = of(found(shop, route), "gateway")
+    assert level == "error"
+    assert "no kind Gateway" in what
+
+
+# Images
+
+ECR = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/web"
+GAR = "europe-docker.pkg.dev/acme/shop/web"
+
+
+@pytest.mark.parametrize(
+    ("where", "repository", "named", "level", "said"),
+    [
+        ("eks", ECR, set(), "ok", "AmazonEC2ContainerRegistryPullOnly"),
+        ("gke", ECR, set(), "warning", "nodes outside of EKS"),
+        ("gke", ECR, {"ecr"}, "ok", "nodes pull with ecr"),
+        ("gke", GAR, set(), "ok", "roles/artifactregistry.reader"),
+        ("", GAR, set(), "warning", "nodes outside of GKE"),
+        ("", "127.0.0.1:5000/web", {"x"}, "warning", "this machine's own"),
+        ("", "ghcr.io/acme/web", set(), "ok", "everybody may pull"),
+    ],
+)
+def test_whose_credentials_pull(
+    where: str, repository: str, named: set[str], level: str, said: str
+) -> None:
+    [finding] = pulling.findings(where, {"web": Image(repository, DIGEST)}, named)
+    assert finding.level == level
+    assert said in finding.what
+
+
+@pytest.mark.parametrize(
+    ("server", "kind", "provider"),
+    [
+        ("https://ABC.gr7.eu-west-1.eks.amazonaws.com", "kubernetes", "eks"),
+        ("https://10.0.0.1", "eks", "eks"),
+        ("https://gke-1.europe-west1.gke.goog", "kubernetes", "gke"),
+        ("https://10.0.0.1", "gke", "gke"),
+        ("https://10.0.0.1", "kubernetes", ""),
+    ],
+)
+def test_whose_cluster_it_is(server: str, kind: str, provider: str) -> None:
+    assert pulling.provider(server, kind) == provider
+
+
+def test_a_pull_secret_that_is_not_there(shop: Namespace) -> None:
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "web"},
+        "imagePullSecrets": [{"name": "ghcr"}],
+    }
+    assert ("error", "there is no Secret ghcr to pull with") in of(found(shop, account), "images")
+    shop.refusals["GET secrets/ghcr"] = (403, "secrets is forbidden")
+    assert {level for level, _ in of(found(shop, account), "images")} == {"ok"}
