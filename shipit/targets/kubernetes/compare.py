@@ -5,7 +5,7 @@ question: an object that has every field that is wanted, and from us no other, d
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shipit.targets.kubernetes import names
@@ -31,7 +31,7 @@ def same(want: Json, live: Json) -> bool:
     if owned is None:
         return False
     bare = without_marks(want)
-    return _covers(bare, live) and not any(_dropped(owned, want))
+    return _covers(bare, live, owned) and not any(_dropped(owned, want))
 
 
 def owned_fields(live: Mapping[str, Any]) -> Json | None:
@@ -46,19 +46,48 @@ def owned_fields(live: Mapping[str, Any]) -> Json | None:
     return None
 
 
-def _covers(want: Any, live: Any) -> bool:
-    """Whether `live` has all that `want` says; the server adds what is its own."""
+def _covers(want: Any, live: Any, owned: Mapping[str, Any]) -> bool:
+    """Whether `live` has all that `want` says; the server and others add what is their own.
+
+    Not where `owned` goes no deeper: such a map or list is one value (`x-kubernetes-map-type`
+    atomic), and what we do not say is not in it.
+    """
     if isinstance(want, Mapping):
-        if not isinstance(live, Mapping):
-            return not want and live is None
-        return all(_covers(value, live.get(key)) for key, value in want.items())
+        found = isinstance(live, Mapping) and _covers_map(want, live, owned)
+        return found or (not want and live is None)
     if isinstance(want, list | tuple):
-        if not isinstance(live, list):
-            return not want and live is None
-        return all(any(_covers(item, other) for other in live) for item in want)
-    if want is None:
-        return live is None
+        found = isinstance(live, list) and _covers_list(want, live, owned)
+        return found or (not want and live is None)
     return type(want) is type(live) and bool(want == live)
+
+
+def _covers_map(want: Mapping[str, Any], live: Mapping[str, Any], owned: Mapping[str, Any]) -> bool:
+    if not owned and want.keys() != live.keys():
+        return False
+    return all(
+        _covers(value, live.get(key), owned.get(f"f:{key}") or {}) for key, value in want.items()
+    )
+
+
+def _covers_list(want: Sequence[Any], live: Sequence[Any], owned: Mapping[str, Any]) -> bool:
+    if not any(step.startswith(("k:", "v:")) for step in owned):
+        return len(want) == len(live) and all(
+            _covers(mine, other, _WHOLE) for mine, other in zip(want, live, strict=True)
+        )
+    for item in want:
+        inner = next((o for step, o in owned.items() if _is_item(step, item)), _WHOLE)
+        if not any(_covers(item, other, inner) for other in live):
+            return False
+    return True
+
+
+# In a list that is one value nothing tells whose a field is: what the server adds is let pass.
+_WHOLE: Mapping[str, Any] = {".": {}}
+
+
+def _is_item(step: str, item: Any) -> bool:
+    kind, _, word = step.partition(":")
+    return kind == "k" and _item(json.loads(word), [item]) is not None
 
 
 def _dropped(owned: Mapping[str, Any], want: Any) -> Iterable[bool]:

@@ -242,7 +242,8 @@ def _broken(error: Exception, call: Call, access: Access) -> ShipitError:
         return error
     if not isinstance(error, urllib3.exceptions.HTTPError | OSError):
         raise error
-    said = " ".join(str(_root(error)).split())
+    root = _root(error)
+    said = " ".join(str(root).split())
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return RemoteError(
             f"the certificate of {access.name} is not trusted",
@@ -250,6 +251,8 @@ def _broken(error: Exception, call: Call, access: Access) -> ShipitError:
             "look at its certificate-authority",
             request=call.title,
         )
+    if not isinstance(root, OSError) and not isinstance(error, urllib3.exceptions.TimeoutError):
+        said = "the connection broke off"
     return refusals.unreached(call.title, access.name, said, access.unreached)
 
 

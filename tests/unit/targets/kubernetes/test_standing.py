@@ -1,0 +1,302 @@
+"""How a workload's rollout stands: kubectl's questions, and those that it does not ask."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from shipit.model.digest import Digest
+from shipit.targets.kubernetes.pods import (
+    Condition,
+    ContainerStatus,
+    Metadata,
+    Owner,
+    Pod,
+    PodStatus,
+    ReplicaSet,
+    ReplicaSetMetadata,
+    Running,
+    State,
+)
+from shipit.targets.kubernetes.standing import End, Look, Mark, Want, marked, stand
+
+Json = dict[str, Any]
+OURS, OTHER, CHILD = (Digest.of(word) for word in (b"ours", b"other", b"child"))
+LABEL = {
+    "Deployment": "pod-template-hash",
+    "StatefulSet": "controller-revision-hash",
+    "DaemonSet": "controller-revision-hash",
+    "Rollout": "rollouts-pod-template-hash",
+}
+COMPLETE: dict[str, Json] = {
+    "Deployment": {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1},
+    "StatefulSet": {
+        "replicas": 1,
+        "updatedReplicas": 1,
+        "readyReplicas": 1,
+        "availableReplicas": 1,
+        "updateRevision": "new",
+    },
+    "DaemonSet": {
+        "desiredNumberScheduled": 1,
+        "updatedNumberScheduled": 1,
+        "numberAvailable": 1,
+    },
+    "Rollout": {"phase": "Healthy", "currentPodHash": "new", "stableRS": "new"},
+}
+
+
+def workload(kind: str = "Deployment", **status: Any) -> Json:
+    """Complete, but for what `status` says."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {
+            "name": "web",
+            "uid": "u1",
+            "generation": 2,
+            "annotations": {"deployment.kubernetes.io/revision": "7"},
+        },
+        "spec": {"replicas": 1, "template": {"spec": {"containers": [{"name": "web"}]}}},
+        "status": {"observedGeneration": 2, **COMPLETE[kind], **status},
+    }
+
+
+def pod(name: str = "web-1", *, mark: str = "new", kind: str = "Deployment", **more: Any) -> Pod:
+    digest = more.get("digest", OURS)
+    ready = "True" if more.get("ready", True) else "False"
+    image = f"registry.test/web@{digest}" if digest else ""
+    status = ContainerStatus(
+        "web", ready=ready == "True", image_id=image, state=State(None, Running())
+    )
+    return Pod(
+        Metadata(
+            name, name, {LABEL[kind]: mark}, creation_timestamp=datetime(2026, 1, 1, tzinfo=UTC)
+        ),
+        status=PodStatus(
+            "Running", conditions=(Condition("Ready", ready),), container_statuses=(status,)
+        ),
+    )
+
+
+def replica_set(mark: str = "new", revision: str = "7", owner: str = "u1") -> ReplicaSet:
+    return ReplicaSet(
+        ReplicaSetMetadata(
+            f"web-{mark}",
+            mark,
+            {"pod-template-hash": mark},
+            owner_references=(Owner("Deployment", "web", owner),),
+            annotations={"deployment.kubernetes.io/revision": revision},
+        )
+    )
+
+
+def want(kind: str = "Deployment", *, exercised: bool = True) -> Want:
+    identities = {"web": frozenset({OURS, CHILD})}
+    return Want("web", marked(workload(kind)), identities, OURS, exercised)
+
+
+def look(live: Json | None, *pods: Pod, sets: tuple[ReplicaSet, ...] = (replica_set(),)) -> Look:
+    return Look(live, sets, pods)
+
+
+@pytest.mark.parametrize("kind", COMPLETE)
+def test_it_is_proven_when_all_is_said_and_the_kubelet_reports_the_digest(kind: str) -> None:
+    for digest in (OURS, CHILD):
+        found = stand(want(kind), look(workload(kind), pod(kind=kind, digest=digest)))
+        assert (found.end, found.words) == (End.DONE, f"runs {OURS.short}")
+
+
+@pytest.mark.parametrize(
+    ("live", "words"),
+    [
+        (workload(observedGeneration=1), "its controller has not seen it yet"),
+        (workload(updatedReplicas=0), "0 of 1 updated"),
+        (workload(replicas=2), "1 old to go"),
+        (workload(availableReplicas=0), "0 of 1 available"),
+        (workload("StatefulSet", updatedReplicas=0), "0 of 1 updated"),
+        (workload("StatefulSet", readyReplicas=0), "0 of 1 available"),
+        (workload("DaemonSet", updatedNumberScheduled=0), "0 of 1 nodes updated"),
+        (workload("DaemonSet", numberAvailable=0), "0 of 1 nodes available"),
+        (
+            workload("Rollout", phase="Progressing", message="more replicas"),
+            "Progressing: more replicas",
+        ),
+        (workload("Rollout", stableRS="old"), "Healthy"),
+    ],
+)
+def test_what_is_missing_is_said(live: Json, words: str) -> None:
+    """Failure mode 15."""
+    kind = live["kind"]
+    found = stand(want(kind), look(live, pod(kind=kind)))
+    assert (found.end, found.words) == (End.WAITING, words)
+
+
+@pytest.mark.parametrize(
+    ("pods", "sets", "words"),
+    [
+        ((pod(), pod("web-0", mark="old")), (replica_set(),), "1 old to go"),
+        ((pod(mark="old"),), (replica_set(),), "1 old to go"),
+        ((pod(),), (replica_set(revision="6"),), "1 old to go"),
+        ((pod(),), (replica_set(owner="another"),), "1 old to go"),
+        (
+            (pod(digest=None),),
+            (replica_set(),),
+            "the kubelet does not name the digest of web-1 yet",
+        ),
+        ((pod(ready=False),), (replica_set(),), "0 of 1 pods are seen to be ready"),
+    ],
+)
+def test_a_complete_status_is_not_believed_without_the_new_pods(
+    pods: tuple[Pod, ...], sets: tuple[ReplicaSet, ...], words: str
+) -> None:
+    """Failure mode 15: the new ReplicaSet by its hash, no pod of another, every imageID."""
+    found = stand(want(), look(workload(), *pods, sets=sets))
+    assert (found.end, found.words) == (End.WAITING, words)
+
+
+def test_no_pods_to_be_seen_is_not_fine() -> None:
+    """Failure mode 16."""
+    found = stand(want(), look(workload()))
+    assert (found.end, found.words) == (End.WAITING, "0 of 1 pods are seen to be ready")
+
+
+def test_another_digest_is_a_failure() -> None:
+    """Failure mode 15."""
+    found = stand(want(), look(workload(), pod(digest=OTHER)))
+    assert found.end is End.FAILED
+    assert f"web-1 runs {OTHER.short}" in found.words
+
+
+def test_what_fails_by_the_controllers_own_word() -> None:
+    overdue = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+    late = stand(want(), look(workload(updatedReplicas=0, conditions=[overdue]), pod()))
+    assert (late.end, late.words) == (
+        End.FAILED,
+        "Kubernetes gave it up: its progress deadline is over",
+    )
+    nowhere = stand(want("DaemonSet"), look(workload("DaemonSet", desiredNumberScheduled=0)))
+    assert nowhere.end is End.FAILED
+    degraded = workload("Rollout", phase="Degraded", message="analysis failed")
+    assert stand(want("Rollout"), look(degraded)).end is End.FAILED
+
+
+def test_pods_that_cannot_be_made_are_told_with_the_servers_words() -> None:
+    refused = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: q"}
+    found = stand(want(), look(workload(updatedReplicas=0, conditions=[refused])))
+    assert found.words == "0 of 1 updated: exceeded quota: q"
+
+
+def test_an_aborted_argo_rollout_went_back_by_itself() -> None:
+    aborted = workload("Rollout", phase="Degraded", abort=True, message="RolloutAborted: bad")
+    found = stand(want("Rollout"), look(aborted, pod(kind="Rollout")))
+    assert (found.end, found.words) == (
+        End.BACK,
+        "Argo Rollouts went back: RolloutAborted: bad",
+    )
+
+
+def changed(by: str, **spec: Any) -> Json:
+    live = workload()
+    live["spec"] |= spec
+    live["metadata"] |= {
+        "generation": 3,
+        "managedFields": [
+            {"manager": "shipit", "time": "2026-11-24T10:00:01Z", "fieldsV1": {"f:spec": {}}},
+            {"manager": by, "time": "2026-11-24T10:00:01Z", "fieldsV1": {"f:spec": {}}},
+            {
+                "manager": "kube-controller-manager",
+                "time": "2026-11-24T10:00:02Z",
+                "subresource": "status",
+                "fieldsV1": {"f:spec": {}},
+            },
+        ],
+    }
+    live["status"]["observedGeneration"] = 3
+    return live
+
+
+def test_another_template_is_superseded_by_whoever_wrote_it() -> None:
+    found = stand(want(), look(changed("kubectl-edit", template={"spec": {}}), pod()))
+    assert (found.end, found.words) == (
+        End.SUPERSEDED,
+        "Deployment web was changed by kubectl-edit",
+    )
+
+
+def test_another_count_is_not_superseded() -> None:
+    """Failure mode 34: an autoscaler that works in the middle of a rollout is not in its way."""
+    live = changed("kube-controller-manager", replicas=2)
+    live["status"] |= {"replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
+    assert stand(want(), look(live, pod(), pod("web-2"))).end is End.DONE
+
+
+def test_a_workload_that_went_away_is_superseded() -> None:
+    assert stand(want(), look(None)).words == "Deployment web was deleted by somebody else"
+    again = workload()
+    again["metadata"]["uid"] = "u2"
+    assert stand(want(), look(again)).end is End.SUPERSEDED
+
+
+def test_news_from_before_the_change_are_no_news() -> None:
+    old = workload()
+    old["metadata"]["generation"] = 1
+    old["spec"]["template"] = {}
+    assert stand(want(), look(old, pod())).end is End.WAITING
+
+
+def test_paused_is_said_and_waits() -> None:
+    live = workload()
+    live["spec"]["paused"] = True
+    assert "paused" in stand(want(), look(live, pod())).words
+
+
+def test_nothing_is_exercised_at_0() -> None:
+    live = workload(replicas=0, updatedReplicas=0, availableReplicas=0)
+    live["spec"]["replicas"] = 0
+    assert stand(want(), look(live)).end is End.FAILED
+    assert stand(want(exercised=False), look(live)).words == "0 replicas: not exercised"
+
+
+def test_while_the_controller_has_not_seen_it_the_pods_of_before_are_not_judged() -> None:
+    """Its revision is still the one before: a crashing pod of that is not ours."""
+    found = stand(want(), look(workload(observedGeneration=1), pod(ready=False)))
+    assert found.pods == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "end"),
+    [
+        ({"phase": "Succeeded", "lastTransitionTime": "2026-11-24T10:00:05Z"}, End.DONE),
+        ({"phase": "Initialized", "lastTransitionTime": "2026-11-24T10:00:05Z"}, End.DONE),
+        ({"phase": "Succeeded", "lastTransitionTime": "2026-11-24T09:00:00Z"}, End.WAITING),
+        ({"phase": "Progressing", "lastTransitionTime": "2026-11-24T10:00:05Z"}, End.WAITING),
+        ({"phase": "Failed", "lastTransitionTime": "2026-11-24T10:00:05Z"}, End.BACK),
+        ({}, End.WAITING),
+    ],
+)
+def test_flaggers_canary_is_the_truth(status: Json, end: End) -> None:
+    """Its Deployment itself is scaled to 0 once it was promoted."""
+    live = workload(replicas=0, updatedReplicas=0, availableReplicas=0)
+    live["spec"]["replicas"] = 0
+    mark = Mark("Deployment", "web", "u1", 2, marked(workload()).template, "2026-11-24T10:00:00Z")
+    asked = Want("web", mark, {"web": frozenset({OURS})}, OURS)
+    found = stand(asked, Look(live, (), (pod(mark="primary"),), {"status": status}))
+    assert found.end is end
+
+
+def test_of_a_daemon_set_the_newest_pods_revision_is_the_new_one() -> None:
+    live = workload(
+        "DaemonSet", desiredNumberScheduled=2, updatedNumberScheduled=2, numberAvailable=2
+    )
+    old, new = (pod(n, mark=n, kind="DaemonSet") for n in ("a", "b"))
+
+    replace = msgspec.structs.replace
+    pods = [
+        replace(
+            p, metadata=replace(p.metadata, creation_timestamp=datetime(2026, 1, day, tzinfo=UTC))
+        )
+        for day, p in ((1, old), (2, new))
+    ]
+    assert stand(want("DaemonSet"), look(live, *pods)).words == "1 old to go"
