@@ -81,8 +81,7 @@ def kubelet_cluster(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Clust
     why = kubelet.missing()
     if why:
         pytest.skip(why)
-    folders = (tmp_path_factory.mktemp("plane"), tmp_path_factory.mktemp("kubelet"))
-    with running(folders[0]) as plane, kubelet.kubelet(plane, folders[1]):
+    with running(tmp_path_factory.mktemp("plane")) as plane, kubelet.kubelet(plane):
         yield Cluster(plane.kubeconfig, plane.api, plane)
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -93,6 +94,7 @@ class Kubelet:
         subprocess.run([_path("ip"), "link", "del", self.bridge], check=False, timeout=30)
         for socket in Path("/run").glob(f"{self.bridge}.sock*"):
             socket.unlink()
+        self._unmount()
         for group in sorted(Path("/sys/fs/cgroup").glob("**/kubepods/**/"), reverse=True):
             with suppress(OSError):  # another kubelet's, or gone with its parent
                 group.rmdir()
@@ -223,6 +225,12 @@ class Kubelet:
                 raise TimeoutError(f"pods are left on {NAME}")
             time.sleep(0.1)
 
+    def _unmount(self) -> None:
+        """The kubelet's own folder, and what pods mounted below it."""
+        points = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        for point in sorted((p for p in points if p.startswith(f"{self.folder}/")), reverse=True):
+            subprocess.run([_path("umount"), "--lazy", point], check=False, timeout=30)
+
     def _until(self, name: str, holds: Callable[[], bool]) -> None:
         end = time.monotonic() + _DEADLINE
         while time.monotonic() < end and self._running[-1].poll() is None:
@@ -234,13 +242,15 @@ class Kubelet:
 
 
 @contextmanager
-def kubelet(plane: Plane, folder: Path) -> Iterator[Kubelet]:
-    node = Kubelet(plane, folder)
+def kubelet(plane: Plane) -> Iterator[Kubelet]:
+    """In a folder of its own: pytest could not clear away one that has something mounted in it."""
+    node = Kubelet(plane, Path(tempfile.mkdtemp(prefix="shipit-kubelet-")))
     try:
         node.start()
         yield node
     finally:
         node.stop()
+        shutil.rmtree(node.folder, ignore_errors=True)
 
 
 def _path(name: str) -> str:
