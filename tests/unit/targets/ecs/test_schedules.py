@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shipit.errors import ConfigurationError, PreconditionError
+from shipit.errors import ConfigurationError, PreconditionError, RemoteError
 from shipit.model.deployment import Action, Health
 from shipit.model.progress import Failed, Succeeded
 from tests.fakes.scheduler import CLUSTER
@@ -179,6 +179,36 @@ def test_read_back_it_has_to_be_what_was_written(shop: Shop) -> None:
     assert [(r.subject, r.what) for r in outcome.reasons] == [
         ("report", "its schedule runs shop-dev-report:1, not shop-dev-report:2")
     ]
+
+
+def test_read_back_it_has_to_be_on(shop: Shop) -> None:
+    target = shop.target()
+    rollout = target.apply(target.plan(shop.desired(BOTH), target.observe()))
+    schedule(shop)["State"] = "DISABLED"
+    *_, outcome = target.follow(rollout)
+    assert isinstance(outcome, Failed)
+    assert [r.what for r in outcome.reasons] == ["its schedule is stopped"]
+
+
+def test_it_is_not_written_where_a_service_was_refused(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deployment has failed by then, and what ran at its times goes on as it was."""
+    both = {"a": PLAIN, "b": PLAIN, "report": HOURLY}
+    shop.deploy(shop.desired(both))
+    target = shop.target()
+    plan = target.plan(shop.desired(both, "2"), target.observe())
+    answer = target._cloud.call
+
+    def call(api: str, operation: str, /, **asked: Any) -> dict[str, Any]:
+        if operation == "update_service" and asked["service"] == "shop-dev-b":
+            raise RemoteError("AWS refused it", reasons=("InvalidParameterException",))
+        return answer(api, operation, **asked)
+
+    monkeypatch.setattr(target._cloud, "call", call)
+    *_, outcome = target.follow(target.apply(plan))
+    assert isinstance(outcome, Failed)
+    assert schedule(shop)["Target"]["EcsParameters"]["TaskDefinitionArn"] == revision(shop, 1)
 
 
 def test_stale_reads_only_take_time(shop: Shop) -> None:
