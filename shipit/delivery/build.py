@@ -6,13 +6,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from shipit.builders import source as sources
 from shipit.builders.buildkit import Built
 from shipit.builders.buildkit import build as build_images
 from shipit.config import compose
+from shipit.config import source as files
 from shipit.delivery import repositories
+from shipit.delivery import sources as manifests
 from shipit.delivery.project import Project, Registries
+from shipit.delivery.sources import Names, Own
 from shipit.errors import ConfigurationError, PreconditionError
 from shipit.model import application
 from shipit.model.events import Event, ReleaseCreated
@@ -21,6 +25,7 @@ from shipit.model.progress import Mark, Progress, Stage
 from shipit.model.release import (
     BUILT,
     RESOLVED,
+    VERSION,
     Release,
     ReleaseImage,
     ReleaseSummary,
@@ -53,12 +58,15 @@ def build(project: Project, *, force: bool = False) -> Generator[Progress, None,
         return BuildResult(there, reused=True)
     warnings: list[str] = []
     projects = compose.render_all(project.pipeline, warn=warnings.append)
-    for warning in sorted({*warnings, *_exposed(projects)}):
+    owns = manifests.read_all(project.pipeline)
+    for warning in sorted({*warnings, *_exposed(projects), *_remarks(project, owns)}):
         yield _say(Mark.INFO, warning)
     name = next_id(state, source)
     with project.registries() as registries:
+        names = Names(project.pipeline, registries.home, manifests.union(projects))
         images = yield from _images(project, projects, registries, name, source)
-    release = _release(project, projects, images, name, source)
+        images |= yield from _foreign(owns, names, registries)
+    release = _with_sources(_release(project, projects, images, name, source), owns, names)
     project.ledger.put_release(release)
     summary = summarize(release)
     project.ledger.commit(lambda now: _created(now, summary))
@@ -74,6 +82,12 @@ def _exposed(projects: Projects) -> Iterator[str]:
                 f"{variable} looks like a secret, and its value goes into the ledger: "
                 "use Compose's `secrets:` with a file or an environment variable"
             )
+
+
+def _remarks(project: Project, owns: Mapping[str, Own]) -> Iterator[str]:
+    for own in owns.values():
+        yield from manifests.exposed(own)
+        yield from files.remarks(project.root, project.environment(own.environment))
 
 
 def _release_of(state: State, source: Source) -> ReleaseSummary | None:
@@ -117,7 +131,7 @@ def _images(
     project: Project, projects: Projects, registries: Registries, tag: str, source: Source
 ) -> Generator[Progress, None, dict[str, ReleaseImage]]:
     """By service, over the environments together: each is built or found once."""
-    whole = _union(projects)
+    whole = manifests.union(projects)
     repositories.refuse_missing(registries, list(application.built(whole)))
     images: dict[str, Image] = {}
     with _credentials(registries) as environment:
@@ -146,6 +160,18 @@ def _images(
     }
 
 
+def _foreign(
+    owns: Mapping[str, Own], names: Names, registries: Registries
+) -> Generator[Progress, None, dict[str, ReleaseImage]]:
+    """The images of own manifests that no service has, by what they are kept under."""
+    found: dict[str, ReleaseImage] = {}
+    for key, (own, written) in manifests.foreign(owns.values(), names).items():
+        yield _say(Mark.RUNNING, f"resolving {written}", key)
+        found[key] = ReleaseImage(manifests.resolve(own, written, names, registries), RESOLVED)
+        yield _say(Mark.DONE, found[key].image.digest.short, key)
+    return found
+
+
 def _credentials(registries: Registries) -> AbstractContextManager[dict[str, str]]:
     """buildx pushes, and asks docker's configuration only: what our keychains found is lent."""
     from shipit.registry.lending import lend
@@ -162,17 +188,6 @@ def _reference(service: str, written: str) -> Reference:
         raise ConfigurationError(
             str(error), file=application.FILE_NAME, path=f"services.{service}.image"
         ) from None
-
-
-def _union(projects: Projects) -> dict[str, Any]:
-    """One project with every environment's services. Which image a service has does not depend on
-    the environment: render_all sees to that."""
-    whole: dict[str, Any] = {"services": {}, "secrets": {}}
-    for project in projects.values():
-        whole["secrets"].update(project.get("secrets") or {})
-        for service, definition in application.services(project).items():
-            whole["services"].setdefault(service, definition)
-    return whole
 
 
 def _release(
@@ -195,6 +210,17 @@ def _release(
         environments={e: application.pin(p, found) for e, p in projects.items()},
         registry=project.pipeline.registry,
     )
+
+
+def _with_sources(release: Release, owns: Mapping[str, Own], names: Names) -> Release:
+    """Where an environment has manifests of its own, they are what runs there."""
+    if not owns:
+        return release
+    objects = {e: manifests.pinned(own, release.images, names) for e, own in owns.items()}
+    projects = dict(release.environments)
+    for environment, found in objects.items():
+        projects[environment] = manifests.project(projects[environment], found)
+    return replace(release, environments=projects, sources=objects, version=VERSION)
 
 
 def _created(state: State, summary: ReleaseSummary) -> list[Event]:

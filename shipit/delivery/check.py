@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from shipit.config import compose
+from shipit.config import source as files
 from shipit.delivery import choose
 from shipit.delivery.desired import desire
 from shipit.delivery.planning import refuse_unhonoured
@@ -30,6 +31,11 @@ def check(project: Project, environment: str = "") -> Iterator[Finding]:
     yield Finding("ok", project.pipeline.file, f"{len(project.pipeline.environments)} environments")
     projects: dict[str, dict[str, Any]] = {}
     yield from _guarded("compose.yaml", lambda: _application(project, projects))
+    for wanted in environments:
+        if wanted.source is not None:
+            yield from _guarded(
+                f"{wanted.name} source", partial(_source, project, wanted, projects)
+            )
     yield from _guarded("build", lambda: _builder(project))
     yield from _guarded("registry", lambda: _registry(project, projects))
     state: list[State] = []
@@ -92,6 +98,29 @@ def _shared_ports(project: Project, projects: dict[str, dict[str, Any]]) -> Iter
                     f"in compose.{name}.yaml write `ports: !override [...]` with another one: "
                     "without !override Compose adds to the ports of compose.yaml",
                 )
+
+
+def _source(
+    project: Project, environment: Environment, projects: dict[str, dict[str, Any]]
+) -> Iterator[Finding]:
+    """The environment's own manifests: that they can be read, what runs, and that every image is
+    built here or found by its registry."""
+    from shipit.delivery import sources
+
+    subject = f"{environment.name} source"
+    own = sources.read(project.pipeline, environment)
+    services = ", ".join(sources.family(own.objects).services(own.objects))
+    yield Finding("ok", subject, f"{len(own.objects)} objects, which run {services}")
+    for remark in (*sources.exposed(own), *files.remarks(project.root, environment)):
+        yield Finding("warning", subject, remark)
+    if not projects:
+        return
+    with project.registries() as registries:
+        names = sources.Names(project.pipeline, registries.home, sources.union(projects))
+        for key, (_, written) in sources.foreign([own], names).items():
+            image = sources.resolve(own, written, names, registries)
+            what = f"{written} is no service's: {image.digest.short} in {image.repository}"
+            yield Finding("ok", f"{subject} {key}", what)
 
 
 def _builder(project: Project) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from shipit import process
 from shipit.delivery import choose
 from shipit.delivery.project import Project
 from shipit.errors import ShipitError, UsageError
-from shipit.model import codec
+from shipit.model import application, codec, source
 from shipit.model.digest import Digest
 from shipit.model.release import Release
 from shipit.model.state import State
@@ -126,5 +126,11 @@ def _text(release: Release, environment: str) -> list[str]:
         },
     }
     bare.pop("name", None)
+    objects = release.source_of(environment)
+    if objects:
+        # Which bytes they are is told by service; here it would hide what else has changed.
+        images = {found.image.reference: "(by digest)" for found in release.images.values()}
+        tasks = {n: s for n, s in bare["services"].items() if application.run_when(s)}
+        bare = {**bare, "services": tasks, "source": source.repointed(objects, images)}
     ordered = codec.decode(codec.canonical(bare), dict)
     return codec.pretty(ordered).decode().splitlines()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shipit.delivery.desired import desire
+from shipit.delivery.desired import desire, released
 from shipit.delivery.project import Project, Registries
 from shipit.delivery.request import Step
 from shipit.delivery.work import Work
@@ -48,5 +48,5 @@ def _images(
     return [
         image
         for service, image in desired.images.items()
-        if environment.registry or release.images[service].origin == BUILT
+        if environment.registry or released(release, service, image).origin == BUILT
     ]

@@ -107,12 +107,6 @@ def refuse_unhonoured(environment: Environment) -> None:
             path=f"{at}.strategy.canary",
             next_step="take the key away, or use a target that can",
         )
-    if environment.source is not None:
-        raise ConfigurationError(
-            f"the {kind} target runs compose.yaml and has no other source",
-            file="shipit.yaml",
-            path=f"{at}.source",
-        )
 
 
 def check_saved(saved: SavedPlan, state: State, plans: Mapping[str, Plan]) -> None:

@@ -14,6 +14,7 @@ from shipit.delivery.project import Project, Registries
 from shipit.errors import PreconditionError, UsageError
 from shipit.model import application
 from shipit.model.image import Reference
+from shipit.model.pipeline import Environment
 from shipit.registry.repositories import kinds
 from shipit.registry.repositories.plan import Action, Change, Wishes
 
@@ -44,7 +45,10 @@ def needed(project: Project, rendered: Mapping[str, dict[str, Any]]) -> dict[str
         found[home] = dict.fromkeys(f"{home}/{name}" for name in sorted(built))
     for environment in project.pipeline.environments.values():
         if environment.registry:
-            copies = _copied(rendered.get(environment.name, {}))
+            rendering = rendered.get(environment.name, {})
+            copies = _copied(rendering)
+            if environment.source is not None:
+                copies = _copied_of_source(project, environment, rendered)
             names = (f"{environment.registry}/{name}" for name in copies)
             found.setdefault(environment.registry, {}).update(dict.fromkeys(names))
     return {registry: tuple(repositories) for registry, repositories in found.items()}
@@ -57,6 +61,24 @@ def _copied(rendering: dict[str, Any]) -> list[str]:
         for written in application.image_only(rendering).values()
     }
     return sorted({*application.built(rendering), *application.borrowed(rendering), *found})
+
+
+def _copied_of_source(
+    project: Project, environment: Environment, rendered: Mapping[str, dict[str, Any]]
+) -> list[str]:
+    """Of what its own manifests have, and of the tasks that compose.yaml has beside them."""
+    from shipit.delivery import sources
+
+    rendering = rendered.get(environment.name, {})
+    ours = {*application.built(rendering), *application.borrowed(rendering)}
+    tasks = {
+        name if name in ours else Reference.parse(task["image"]).path.rpartition("/")[2]
+        for name, task in application.services(rendering).items()
+        if application.run_when(task) is not None
+    }
+    names = sources.Names(project.pipeline, project.pipeline.registry, sources.union(rendered))
+    found = sources.repositories(sources.read(project.pipeline, environment), names)
+    return sorted({*found, *tasks})
 
 
 def plan(

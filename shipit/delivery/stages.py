@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from shipit.delivery.copying import followed, in_words
-from shipit.delivery.desired import built_at, exercised
+from shipit.delivery.desired import built_at, exercised, released
 from shipit.delivery.probes import answer
 from shipit.delivery.request import Step
 from shipit.delivery.work import (
@@ -43,7 +43,7 @@ def copy(work: Work) -> Iterator[Step]:
     """Images come to the environment's own registry, by digest, whole, with what vouches for them;
     a no-op when they are there. Each blob is asked for: what is deployed next is proven by it."""
     for service, image in sorted(work.desired.images.items()):
-        source = built_at(work.release, service, work.registries)
+        source = built_at(work.release, released(work.release, service, image), work.registries)
         if source.repository == image.repository or not work.environment.registry:
             continue
         yield work.say(Stage.COPY, Mark.RUNNING, f"to {image.repository}", subject=service)

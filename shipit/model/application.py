@@ -325,8 +325,13 @@ def literal_secrets(project: Project) -> list[str]:
         f"services.{name}.environment.{variable}"
         for name, service in services(project).items()
         for variable, value in _variables(service.get("environment"))
-        if value and _SECRET_NAME.search(variable)
+        if value and is_secret_name(variable)
     ]
+
+
+def is_secret_name(variable: str) -> bool:
+    """Whether a variable of this name is likely to hold a secret."""
+    return _SECRET_NAME.search(variable) is not None
 
 
 def _variables(environment: Any) -> Iterator[tuple[str, str]]:
