@@ -18,8 +18,9 @@ _SIGNS = {"create": "+", "delete": "-", "update": "~", "replace": "+-", "read": 
 def follow(session: Session, work: Generator[Progress, None, R]) -> R:
     """Run it to its end, its progress shown as it comes; the caller shows the result."""
     from shipit.cli.present.progress import listener
+    from shipit.delivery.work import stop_signals
 
-    with listener(as_json=session.as_json) as listen:
+    with stop_signals(), listener(as_json=session.as_json) as listen:
         while True:
             try:
                 listen(next(work))

@@ -45,7 +45,8 @@ class Cloud:
         self._path(name).unlink(missing_ok=True)
 
     def break_at(self, number: int, how: str) -> None:
-        """The `number`th creation from now on fails (`fail`), or never answers (`hang`)."""
+        """The `number`th creation from now on fails (`fail`), never answers (`hang`), or answers
+        after two seconds (`slow`)."""
         faults = {"left": number, "how": how}
         (self.folder / "faults.json").write_text(json.dumps(faults))
 
@@ -66,9 +67,10 @@ class Cloud:
         path.write_text(json.dumps(faults))
         if faults["left"] != 0:
             return ""
-        if faults["how"] == "hang":
+        if faults["how"] in ("hang", "slow"):
             (self.folder / "hanging").touch()
-            time.sleep(3600)
+            time.sleep(3600 if faults["how"] == "hang" else 2)
+            return ""
         return f"{kind}: the quota of this account is used up"
 
     def _path(self, name: str) -> Path:

@@ -2,7 +2,7 @@
 (pulumirpc.ResourceProvider) over a cloud in a folder.
 
 What a program gives is held against the SDK's own types, which are generated from the providers'
-schemas: a property that they do not have is refused, and so is a missing one.
+schemas: a property that they do not have is refused.
 """
 
 import importlib
@@ -125,21 +125,13 @@ def _struct(values: dict[str, Any]) -> struct_pb2.Struct:
 
 
 def _wrong(kind: str, given: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the SDK's class for the resource's arguments says against it."""
+    """What the SDK's class for the resource says against it."""
     package, module, name = kind.split(":")
     found = importlib.import_module(f"pulumi_{package}.{module.partition('/')[0]}")
-    arguments = getattr(found, f"{name}Args")
-    allowed = inspect.signature(arguments.__init__).parameters
-    required = {n for n, p in allowed.items() if p.default is inspect.Parameter.empty} - {
-        "__self__",
-        "self",
-    }
+    # The SDK itself refuses what is missing, before it comes here.
+    allowed = inspect.signature(getattr(found, name)._internal_init).parameters
     names = {_snake(key): key for key in given if not key.startswith("__")}
-    unknown = [
-        (key, f"{name} has no such property") for n, key in names.items() if n not in allowed
-    ]
-    missing = [(n, f"{name} needs it") for n in sorted(required - names.keys())]
-    return unknown + missing
+    return [(k, f"{name} has no such property") for n, k in names.items() if n not in allowed]
 
 
 def _snake(name: str) -> str:

@@ -116,6 +116,25 @@ def test_killed_in_the_middle_says_the_exact_recovery(shop: Shipit, cloud: Cloud
     assert len(cloud.resources) == 5
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_ends_what_it_does_and_writes_it_down(
+    shop: Shipit, cloud: Cloud, number: signal.Signals
+) -> None:
+    cloud.break_at(3, "slow")
+    process = shop.start("provision", "--env", "staging", "--yes")
+    wait_for(lambda: cloud.hanging)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    made = dict(cloud.resources)
+    assert made
+
+    ran = shop("provision", "--env", "staging", "--yes")
+    assert ran.code == 0, ran.told()
+    assert made.items() <= cloud.resources.items()
+    assert len(cloud.resources) == 5
+
+
 def _kill_all(process: int) -> None:
     """With its children, as a machine that goes away: the engine runs in a session of its own."""
     for child in _children(process):

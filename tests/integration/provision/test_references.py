@@ -1,0 +1,55 @@
+"""The reference pipelines' stacks and the account's foundations, on the real Pulumi engine: what
+they give is held against the SDKs' own types, resource by resource."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import pulumi_engine
+from tests.fakes.command import Shipit
+from tests.fakes.pulumi_engine.cloud import Cloud
+
+pytestmark = [pytest.mark.pulumi, pytest.mark.slow]
+
+
+def begun(pipeline: str, folder: Path) -> Shipit:
+    """As a newcomer has it, the state on this machine."""
+    home = folder / "shop"
+    home.mkdir()
+    (home / "compose.yaml").write_text("services: {web: {build: .}, worker: {build: .}}\n")
+    env = pulumi_engine.environment(folder / "engine")
+    shop = Shipit(home, {**env, "PULUMI_BACKEND_URL": f"file://{folder}"})
+    shop.ok("init", "--pipeline", pipeline, "--app", "shop")
+    path = home / "shipit.yaml"
+    kept = [line for line in path.read_text().splitlines() if "secrets:" not in line]
+    path.write_text("\n".join(kept) + "\n")
+    return shop
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "environment"),
+    [("ecs-fargate", "staging"), ("ecs-ec2", "staging"), ("eks", "staging"), ("gke", "production")],
+)
+def test_a_stack_comes_up_and_the_target_reads_it(
+    pipeline: str, environment: str, tmp_path: Path
+) -> None:
+    shop = begun(pipeline, tmp_path)
+    path = shop.folder / "shipit.yaml"
+    kept = [line for line in path.read_text().splitlines() if not line.startswith("ledger:")]
+    path.write_text("\n".join(kept) + "\n")
+    ran = shop("provision", "--env", environment, "--yes", "--json")
+    assert ran.code == 0, ran.told()
+    outputs = ran.result["outputs"]
+    assert outputs["cluster"] == f"shop-{environment}"
+    assert len(Cloud(tmp_path / "engine" / "cloud").resources) > 8
+
+
+def test_the_accounts_foundations_come_up(tmp_path: Path) -> None:
+    shop = begun("hybrid", tmp_path)
+    path = shop.folder / "shipit.yaml"
+    path.write_text(path.read_text() + "x-infra: {github: acme/shop}\n")
+    ran = shop("provision", "--infra", "--preview", "--json")
+    assert ran.code == 0, ran.told()
+    made = {change["type"] for change in ran.result["changes"]}
+    assert {"aws:s3:Bucket", "aws:ecr:Repository", "aws:iam:OpenIdConnectProvider"} <= made
+    assert {"gcp:artifactregistry:Repository", "gcp:iam:WorkloadIdentityPool"} <= made
