@@ -38,7 +38,7 @@ class FakeScheduler:
     """`schedules` are the bodies by (group, name); `groups` the tags by name. `asked`: what reached
     the wire, as (operation, parameters). `refuse`: the codes that the next calls of an operation
     get; `lost`: operations whose next answer does not arrive. `stale`: so many of the next reads of
-    a schedule see it as it was before the last write."""
+    a schedule see it as it was before the last write. `deleting`: groups on their way out."""
 
     def __init__(self) -> None:
         self.schedules: dict[tuple[str, str], Json] = {}
@@ -47,6 +47,7 @@ class FakeScheduler:
         self.refuse: dict[str, list[str]] = {}
         self.lost: set[str] = set()
         self.stale = 0
+        self.deleting: set[str] = set()
         self._before: dict[tuple[str, str], Json | None] = {}
         self._tokens: set[str] = set()
         self._routes = _routes()
@@ -199,7 +200,8 @@ class FakeScheduler:
     def _get_group(self, asked: Json) -> Json:
         self._key({"GroupName": asked["Name"], "Name": ""})
         arn = f"{_ARN}:schedule-group/{asked['Name']}"
-        return {"Name": asked["Name"], "Arn": arn, "State": "ACTIVE"}
+        state = "DELETING" if asked["Name"] in self.deleting else "ACTIVE"
+        return {"Name": asked["Name"], "Arn": arn, "State": state}
 
     def _delete_group(self, asked: Json) -> Json:
         self._key({"GroupName": asked["Name"], "Name": ""})

@@ -109,13 +109,18 @@ class Timetable:
 
     def prepare(self) -> None:
         """The group, before anything else changes. Raises PreconditionError where one of its name
-        is somebody else's."""
+        is somebody else's, or is still on its way out."""
         tags = [{"Key": key, "Value": value} for key, value in self._owner.items()]
         try:
             self._cloud.call("scheduler", "create_schedule_group", Name=self.group, Tags=tags)
         except RemoteError as error:
             if code_of(error) != _THERE:
                 raise
+            if self._state() == "DELETING":
+                raise PreconditionError(
+                    f"the schedule group {self.group} is still being deleted",
+                    next_step="wait a minute and run this again",
+                ) from error
             if not self._is_ours():
                 raise PreconditionError(
                     f"there is a schedule group {self.group}, and it is not this environment's",
@@ -200,6 +205,10 @@ class Timetable:
             if not answer.get("NextToken"):
                 return found
             more = {"NextToken": answer["NextToken"]}
+
+    def _state(self) -> str:
+        group = self._cloud.call("scheduler", "get_schedule_group", Name=self.group)
+        return str(group.get("State"))
 
     def _is_ours(self) -> bool:
         try:

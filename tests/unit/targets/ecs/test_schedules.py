@@ -190,6 +190,17 @@ def test_read_back_it_has_to_be_on(shop: Shop) -> None:
     assert [r.what for r in outcome.reasons] == ["its schedule is stopped"]
 
 
+def test_read_back_its_revision_has_to_name_the_image(shop: Shop) -> None:
+    target = shop.target()
+    rollout = target.apply(target.plan(shop.desired(BOTH), target.observe()))
+    (definition,) = shop.sim.world.definitions["shop-dev-report"]
+    definition.body["containerDefinitions"][0]["image"] = f"other@{digest('2')}"
+    *_, outcome = target.follow(rollout)
+    assert isinstance(outcome, Failed)
+    said = f"its schedule runs {digest('2').short}, not {digest('1').short}"
+    assert [r.what for r in outcome.reasons] == [said]
+
+
 def test_it_is_not_written_where_a_service_was_refused(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +260,17 @@ def test_a_group_of_somebody_else_is_left_alone(shop: Shop) -> None:
     assert not shop.sim.asked("CreateService")
     shop.target().remove(volumes=False)
     assert ("shop-dev", "theirs") in shop.scheduler.schedules
+
+
+def test_a_group_on_its_way_out_is_waited_for(shop: Shop) -> None:
+    """`rm` and a deployment at once: a schedule in it would go with it."""
+    shop.scheduler.groups["shop-dev"] = {"shipit:app": "shop", "shipit:environment": "dev"}
+    shop.scheduler.deleting.add("shop-dev")
+    target = shop.target()
+    plan = target.plan(shop.desired(BOTH), target.observe())
+    with pytest.raises(PreconditionError, match="group shop-dev is still being deleted"):
+        target.apply(plan)
+    assert not shop.sim.asked("CreateService")
 
 
 def test_a_plan_does_not_hold_once_the_schedule_moved(shop: Shop) -> None:
