@@ -183,7 +183,9 @@ def _next_steps(
 
 
 def _told(begun: Begun) -> Iterator[str]:
-    yield f"wrote {' and '.join(begun.wrote)}: {begun.app} in {', '.join(begun.environments)}"
+    *most, last = begun.wrote
+    wrote = f"{', '.join(most)} and {last}" if most else last
+    yield f"wrote {wrote}: {begun.app} in {', '.join(begun.environments)}"
     if begun.compose:
         yield f"found {begun.compose}"
     if begun.above:

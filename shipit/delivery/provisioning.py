@@ -37,6 +37,7 @@ class Provisioning(msgspec.Struct, frozen=True):
 
         Raises LeasedError for a lock, PreconditionError for operations in the middle.
         """
+        self.stack.require()
         self._unlocked()
         if not self.stack.exists():
             return

@@ -21,7 +21,7 @@ from shipit.provision.home import Home
 from shipit.provision.words import ending, failed
 
 if TYPE_CHECKING:
-    from pulumi.automation import EngineEvent
+    from pulumi.automation import EngineEvent, PulumiCommand
     from pulumi.automation import Stack as PulumiStack
 
 Steps = Generator[Progress, None, None]
@@ -60,12 +60,17 @@ class Stack:
         self.project = program.name_of(folder)
         self._home, self._environment = home, environment
         self._interrupts = program.Interrupts()
+        self._command: PulumiCommand | None = None
         self._opened: PulumiStack | None = None
 
     @property
     def locks(self) -> str:
         """Where in the home's store its locks are, a file each (Pulumi's DIY backends)."""
         return f".pulumi/locks/organization/{self.project}/{self.name}"
+
+    def require(self) -> None:
+        """Raises PreconditionError when there is nothing to run it with."""
+        self._command = self._command or program.find(self._interrupts)
 
     def exists(self) -> bool:
         from pulumi.automation import StackNotFoundError
@@ -135,7 +140,7 @@ class Stack:
     def _open(self, *, create: bool) -> "PulumiStack":
         if self._opened:
             return self._opened
-        command = program.find(self._interrupts)
+        self.require()
         from pulumi.automation import (
             CommandError,
             LocalWorkspaceOptions,
@@ -147,7 +152,7 @@ class Stack:
         options = LocalWorkspaceOptions(
             env_vars=self._home.environment,
             secrets_provider=self._home.secrets or None,
-            pulumi_command=command,
+            pulumi_command=self._command,
         )
         make = create_or_select_stack if create else select_stack
         try:
@@ -221,9 +226,7 @@ class Stack:
         if event is not None:
             self._translate(event, doing, heard)
 
-    def _translate(
-        self, error: BaseException, doing: str, heard: Sequence[str] = ()
-    ) -> NoReturn:
+    def _translate(self, error: BaseException, doing: str, heard: Sequence[str] = ()) -> NoReturn:
         from pulumi.automation import CommandError
 
         if not isinstance(error, CommandError):

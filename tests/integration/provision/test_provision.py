@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import Shipit
+from tests.fakes.command import Shipit, refused
 from tests.fakes.engine import wait_for
 from tests.fakes.pulumi_engine.cloud import Cloud
 from tests.fakes.pulumi_engine.shop import PROGRAM
@@ -167,6 +167,12 @@ def test_destroy_asks_for_the_name_and_refuses_what_is_protected(
     ran = shop("destroy", "--env", "staging", "--confirm", "staging")
     assert ran.code == 0, ran.told()
     assert cloud.resources == {}
+
+
+def test_without_the_program_one_sentence_says_how_to_get_it(shop: Shipit) -> None:
+    shop.env["PATH"] = "/usr/bin:/bin"
+    said = refused(shop("provision", "--env", "staging", "--yes"), "there is no pulumi program")
+    assert "https://www.pulumi.com/docs/install" in said
 
 
 @pytest.mark.parametrize("missing", ["PULUMI_CONFIG_PASSPHRASE", "stacks"])
