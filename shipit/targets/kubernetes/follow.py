@@ -27,6 +27,7 @@ from shipit.targets.kubernetes import troubles
 from shipit.targets.kubernetes.scene import Scene, primary
 from shipit.targets.kubernetes.standing import End, Standing, Want, stand
 
+_PACE = 1.0  # seconds between two lines about a service that is still waited for
 _LOOK = 1.0  # seconds without news after which the clock is looked at
 
 _MARKS = {
@@ -55,6 +56,7 @@ class Follow:
         self._refused = dict(refused)
         self._standings: dict[str, Standing] = {}
         self._said: dict[str, str] = {}
+        self._said_at: dict[str, float] = {}
         self._ill_since: dict[str, float] = {}
 
     def follow(self) -> Iterator[Progress | Outcome]:
@@ -104,9 +106,17 @@ class Follow:
             words = standing.words
             if standing.end is End.DONE and not words.startswith("0 replicas"):
                 words = f"proven, {words}"
-            if self._said.get(name) != words:
+            if self._said.get(name) != words and self._may_say(name, standing.end):
                 self._said[name] = words
                 yield self._say(_MARKS[standing.end], name, words)
+
+    def _may_say(self, name: str, end: End) -> bool:
+        """A count that moves is told now and then; an end at once."""
+        now = self._clock()
+        if end is End.WAITING and now - self._said_at.get(name, float("-inf")) < _PACE:
+            return False
+        self._said_at[name] = now
+        return True
 
     def _away(self, why: str) -> Iterator[Progress]:
         if self._said.get("") != why:
