@@ -181,7 +181,7 @@ def pod(name: str, service: str = "web", **more: Any) -> Json:
     return {
         "metadata": {
             "name": name,
-            "labels": {"app.kubernetes.io/name": service, **more.pop("labels", {})},
+            "labels": {"shipit.dev/service": service, **more.pop("labels", {})},
         },
         "spec": {"containers": [{"name": service, "image": f"r/{service}@sha256:{'a' * 64}"}]},
         "status": {

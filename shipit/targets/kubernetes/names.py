@@ -1,8 +1,10 @@
 """The labels and annotations by which objects are known, and the name of an environment. Pure.
 
-kubernetes.io/docs/concepts/overview/working-with-objects/common-labels. Selectors use NAME and
-INSTANCE alone: they cannot be changed later. The annotations are of objects themselves, never of
-pod templates, where a new release would restart what did not change.
+NAME and INSTANCE are shipit's own, because the recommended ones (kubernetes.io, "Recommended
+Labels") are in use by charts and manifests, in their selectors too: what is shipit's is found by
+labels that nobody else sets. Objects made from compose.yaml have the recommended ones beside them.
+Selectors use NAME and INSTANCE alone: they cannot be changed later. The annotations are of objects
+themselves, never of pod templates, where a new release would restart what did not change.
 """
 
 import hashlib
@@ -10,11 +12,13 @@ import re
 
 from shipit.model.deployment import Desired
 
-NAME = "app.kubernetes.io/name"
-INSTANCE = "app.kubernetes.io/instance"
+NAME = "shipit.dev/service"
+INSTANCE = "shipit.dev/instance"
 PART_OF = "app.kubernetes.io/part-of"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "shipit"
+RECOMMENDED_NAME = "app.kubernetes.io/name"
+RECOMMENDED_INSTANCE = "app.kubernetes.io/instance"
 
 RELEASE = "shipit.dev/release"
 DIGEST = "shipit.dev/digest"
@@ -39,3 +43,35 @@ def label(text: str) -> str:
         return word
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return f"{word[: _LABEL - 9].rstrip('-')}-{digest}"
+
+
+def run_of(service: str) -> str:
+    """NAME of the pods that run a person's command: no Service and no workload selects them."""
+    return f"{service}.run"
+
+
+def selector(desired: Desired, service: str) -> dict[str, str]:
+    return {NAME: service, INSTANCE: project(desired)}
+
+
+def labels(desired: Desired, service: str) -> dict[str, str]:
+    """Of an object of the service, and of its pods; of what several services share, `service` is
+    the environment's own name."""
+    return {
+        **selector(desired, service),
+        RECOMMENDED_NAME: service,
+        RECOMMENDED_INSTANCE: project(desired),
+        PART_OF: desired.app,
+        MANAGED_BY: MANAGER,
+    }
+
+
+def annotations(desired: Desired, service: str) -> dict[str, str]:
+    """Which release, image and deployment brought an object."""
+    image = desired.images.get(service)
+    found = {
+        RELEASE: desired.release_id,
+        DIGEST: str(image.digest) if image else "",
+        DEPLOYMENT: desired.deployment,
+    }
+    return {key: value for key, value in found.items() if value}

@@ -16,7 +16,7 @@ from tests.fakes.namespace import NAME, Namespace
 DIGEST = Digest(f"sha256:{'a' * 64}")
 RULES = "selfsubjectrulesreviews"
 ACCESS = "selfsubjectaccessreviews"
-SELECTOR = "app.kubernetes.io/instance=shop-qa"
+SELECTOR = "shipit.dev/instance=shop-qa"
 
 
 @pytest.fixture
@@ -113,12 +113,12 @@ def test_a_namespace_that_may_not_be_looked_at(shop: Namespace) -> None:
 def test_what_is_not_allowed_is_named(shop: Namespace) -> None:
     rules = [
         {"verbs": list(r.verbs), "apiGroups": [r.group], "resources": [r.resource]}
-        for r in rbac.rules([])
+        for r in rbac.rules([deployment()])
         if r.resource not in ("deployments", "pods/exec")
     ]
     look_only = {"verbs": ["get", "list", "watch"], "apiGroups": ["apps"], "resources": ["*"]}
     grant(shop, *rules, look_only)
-    assert of(found(shop), "permissions") == [
+    assert of(found(shop, deployment()), "permissions") == [
         ("warning", "create, get on pods/exec is not allowed: `shipit exec` does not work"),
         ("error", "create, delete, patch on deployments.apps is not allowed"),
     ]
@@ -165,7 +165,7 @@ def test_what_is_ours_already_is_given_back(shop: Namespace) -> None:
     shop.put(quota({"cpu": "2"}, {"cpu": "2"}), "resourcequotas")
     container = {"name": "web", "resources": {"limits": {"cpu": "1"}}}
     for name in ("web-1", "web-2"):
-        labels = {"app.kubernetes.io/instance": "shop-qa"}
+        labels = {"shipit.dev/instance": "shop-qa"}
         shop.put(
             {"metadata": {"name": name, "labels": labels}, "spec": {"containers": [container]}}
         )

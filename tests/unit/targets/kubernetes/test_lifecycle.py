@@ -12,10 +12,10 @@ from shipit.targets.kubernetes.survey import Survey
 from tests.fakes.namespace import NAME, Namespace, pod
 
 LABELS = {
-    "app.kubernetes.io/instance": "shop-qa",
+    "shipit.dev/instance": "shop-qa",
     "app.kubernetes.io/managed-by": "shipit",
 }
-SELECTOR = "app.kubernetes.io/instance=shop-qa"
+SELECTOR = "shipit.dev/instance=shop-qa"
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def shop() -> Iterator[Namespace]:
 
 
 def put(shop: Namespace, collection: str, name: str, **spec: Any) -> dict[str, Any]:
-    labels = {**LABELS, "app.kubernetes.io/name": name}
+    labels = {**LABELS, "shipit.dev/service": name}
     return shop.put({"metadata": {"name": name, "labels": labels}, "spec": spec}, collection)
 
 

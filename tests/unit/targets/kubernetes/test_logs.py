@@ -11,7 +11,7 @@ from shipit.targets.kubernetes import logs
 from shipit.targets.kubernetes.logs import Following, Wanted
 from tests.fakes.namespace import Namespace, pod
 
-WEB = "app.kubernetes.io/name=web"
+WEB = "shipit.dev/service=web"
 Follow = Callable[..., Following]
 
 

@@ -30,7 +30,7 @@ DESIRED = Desired(
     before=("migrate",),
     deadline=20,
 )
-LABELS = {"app.kubernetes.io/instance": "shop-qa", "app.kubernetes.io/name": "migrate"}
+LABELS = {"shipit.dev/instance": "shop-qa", "shipit.dev/service": "migrate"}
 
 
 @pytest.fixture
