@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -169,7 +168,7 @@ def _roles(
     settings: Settings, key: aws.kms.Key, opts: pulumi.ResourceOptions
 ) -> dict[str, pulumi.Output[str]]:
     """One for each environment, for workflows of the repository in GitHub's environment of that
-    name and nowhere else. What it may is what `shipit iam` says, kept beside this program."""
+    name and nowhere else. What it may is what `shipit iam` says."""
     trust = aws.iam.OpenIdConnectProvider(
         "github",
         url=f"https://{_GITHUB}",
@@ -191,7 +190,7 @@ def _roles(
             tags={**settings.tags, "shipit:environment": environment},
             opts=opts,
         )
-        document = settings.policies.get(environment) or _found(environment)
+        document = settings.policies.get(environment)
         if document:
             aws.iam.RolePolicy(
                 f"{settings.app}-{environment}",
@@ -207,12 +206,6 @@ def _roles(
         )
         roles[environment] = role.arn
     return roles
-
-
-def _found(environment: str) -> dict[str, Any] | None:
-    """`shipit iam --env E > infra/policies/E.json`; a role without one may use the key alone."""
-    path = Path(__file__).parents[1] / "policies" / f"{environment}.json"
-    return json.loads(path.read_text("utf-8")) if path.exists() else None
 
 
 def _trusts(provider: str, repository: str, environment: str) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import pulumi
 import yaml
 
 from shipit.config import compose, file
+from shipit.delivery.iam import beforehand
+from shipit.delivery.project import Project
 from shipit.errors import ShipitError
 from shipit.model import application
 from shipit.model.pipeline import Pipeline
@@ -73,13 +75,15 @@ def load(start: Path | None = None) -> Settings:
         raise pulumi.RunError(f"shipit.yaml: {error}") from None
     if written.github and written.github.count("/") != 1:
         raise pulumi.RunError(f"shipit.yaml: x-infra.github: owner/name, not {written.github!r}")
+    amazon = _aws(pipeline, services)
     found = Settings(
         app=pipeline.app,
         environments=tuple(pipeline.environments),
         github=written.github,
         tags={"shipit:app": pipeline.app, "managed-by": "pulumi", **written.tags},
-        aws=_aws(pipeline, services),
+        aws=amazon,
         gcp=_gcp(pipeline),
+        policies=_policies(pipeline, amazon) if amazon and written.github else {},
     )
     if found.aws is None and found.gcp is None:
         raise pulumi.RunError(
@@ -93,6 +97,19 @@ def _built(pipeline: Pipeline) -> tuple[str, ...]:
     """The services whose images are built here: each has a repository."""
     rendered = compose.render_all(pipeline)
     return tuple(sorted({n for project in rendered.values() for n in application.built(project)}))
+
+
+def _policies(pipeline: Pipeline, aws: Aws) -> dict[str, dict[str, Any]]:
+    """By environment, what `shipit iam` says: what the code calls, and nothing else. An environment
+    whose stack is not there yet gets the rest of its rights when this runs again."""
+    project, found = Project(pipeline), {}
+    for name in pipeline.environments:
+        document, unknown = beforehand(project, name, aws.account)
+        if unknown:
+            pulumi.warn(f"the role of {name} has not all of its rights yet: {unknown}")
+        if document["Statement"]:
+            found[name] = document
+    return found
 
 
 def _registries(pipeline: Pipeline) -> list[str]:

@@ -28,8 +28,7 @@ def least(
     desired = newest(project, wanted)
     permissions = [
         *_of_targets(project, wanted, desired, account, clearing=clearing),
-        *_of_registries(project, wanted),
-        *of_the_ledger.needed(project.pipeline.ledger),
+        *_always(project, wanted),
     ]
     if not permissions:
         raise UsageError(
@@ -37,6 +36,21 @@ def least(
         )
     unknown = "" if desired else "there is no release yet: what its services refer to is not in it"
     return policy(permissions), unknown
+
+
+def beforehand(project: Project, environment: str, account: str) -> tuple[dict[str, Any], str]:
+    """As `least`, before there is a ledger to read or a stack to deploy to: then what is known
+    already, and why it is not all. Statements are none where nothing of AWS is needed."""
+    try:
+        return least(project, environment, account, clearing=False)
+    except UsageError as error:
+        known = policy(_always(project, project.environment(environment)))
+        return known, error.what if known["Statement"] else ""
+
+
+def _always(project: Project, wanted: Environment) -> Iterator[Permission]:
+    yield from _of_registries(project, wanted)
+    yield from of_the_ledger.needed(project.pipeline.ledger)
 
 
 def _of_targets(
