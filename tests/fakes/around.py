@@ -5,7 +5,6 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote
 
 Json = dict[str, Any]
 _CLUSTER = "arn:aws:ecs:eu-west-1:111122223333:cluster/prod"
@@ -13,22 +12,21 @@ _CLUSTER = "arn:aws:ecs:eu-west-1:111122223333:cluster/prod"
 
 class Around:
     """`scaled`: names of services whose count an autoscaler owns. `lines`: what a log stream
-    holds, by `<group>:<stream>`. `alarms`: the states of CloudWatch's alarms, by name.
+    holds, by `<group>:<stream>`. `alarms`: the states of CloudWatch's alarms, by name. `quotas`: by
+    the service's code and the quota's name.
     `refused`: operations that this identity may not ask.
-    `asked`: what reached the wire, in order. `groups`: the log groups that were made. `schedules`
-    and `rules`: the revisions that EventBridge starts, by name; `targets`: of schedules whose
-    target is written out."""
+    `asked`: what reached the wire, in order. `groups`: the log groups that were made. `rules`:
+    the revisions that EventBridge's rules start, by name."""
 
     def __init__(self) -> None:
         self.scaled: set[str] = set()
         self.lines: dict[str, list[str]] = {}
         self.alarms: dict[str, str] = {}
+        self.quotas: dict[str, dict[str, float]] = {}
         self.refused: set[str] = set()
         self.asked: list[tuple[str, Json]] = []
         self.groups: list[str] = []
-        self.schedules: dict[str, str] = {}
         self.rules: dict[str, str] = {}
-        self.targets: dict[str, Json] = {}
         self._server = _Server(self)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
@@ -54,6 +52,7 @@ class Around:
         answers = {
             "DescribeScalableTargets": self._scaled,
             "DescribeAlarms": self._alarms,
+            "ListServiceQuotas": self._quotas,
             "GetLogEvents": self._events,
             "FilterLogEvents": self._filtered,
             "CreateLogGroup": self._made,
@@ -84,6 +83,10 @@ class Around:
         states = {name: self.alarms.get(name) for name in asked["AlarmNames"]}
         found = [{"AlarmName": n, "StateValue": s} for n, s in states.items() if s]
         return 200, {"MetricAlarms": found}
+
+    def _quotas(self, asked: Json) -> tuple[int, Json]:
+        known = self.quotas.get(asked["ServiceCode"], {})
+        return 200, {"Quotas": [{"QuotaName": n, "Value": v} for n, v in known.items()]}
 
     def _events(self, asked: Json) -> tuple[int, Json]:
         lines = self.lines.get(f"{asked['logGroupName']}:{asked['logStreamName']}")
@@ -121,22 +124,6 @@ class Around:
         target = {"Id": "1", "Arn": _CLUSTER, "EcsParameters": parameters}
         return 200, {"Targets": [target]}
 
-    def schedule(self, path: str) -> tuple[int, Json]:
-        """EventBridge Scheduler speaks REST: GET /schedules, GET /schedules/NAME."""
-        name = unquote(path.partition("?")[0].removeprefix("/schedules").strip("/"))
-        self.asked.append(("GetSchedule" if name else "ListSchedules", {"Name": name}))
-        targets = {
-            n: {"Arn": _CLUSTER, "EcsParameters": {"TaskDefinitionArn": arn}}
-            for n, arn in self.schedules.items()
-        } | {n: {"Arn": _CLUSTER, **target} for n, target in self.targets.items()}
-        if name:
-            return 200, {"Name": name, "GroupName": "default", "Target": targets[name]}
-        found = [
-            {"Name": n, "GroupName": "default", "Target": {"Arn": target["Arn"]}}
-            for n, target in targets.items()
-        ]
-        return 200, {"Schedules": found}
-
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -156,9 +143,6 @@ class _Handler(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))) or b"{}")
         operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         self._answer(*self.server.around.answer(operation, asked))
-
-    def do_GET(self) -> None:
-        self._answer(*self.server.around.schedule(self.path))
 
     def _answer(self, status: int, answer: Json) -> None:
         body = json.dumps(answer).encode()

@@ -44,7 +44,8 @@ def needed(
     if given := tuple(sorted({role for role in roles if role})):
         to = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
         yield Permission("give tasks their roles", ("iam:PassRole",), given, to)
-        yield Permission("look at the roles", ("iam:GetRole",), given)
+        looks = ("iam:GetRole", "iam:SimulatePrincipalPolicy")
+        yield Permission("look at the roles", looks, given)
     yield from _around(place, wanted)
 
 
@@ -131,6 +132,7 @@ def _around(place: Place, wanted: Mapping[str, Rendered]) -> Iterator[Permission
     here = _here(place)
     looks = ["ec2:DescribeSubnets", "ec2:DescribeSecurityGroups"]
     looks += ["application-autoscaling:DescribeScalableTargets", "logs:DescribeLogGroups"]
+    looks.append("servicequotas:ListServiceQuotas")
     if any(one.service.get("loadBalancers") for one in wanted.values()):
         looks.append("elasticloadbalancing:DescribeTargetGroups")
     if any("alarms" in one.service.get("deploymentConfiguration", {}) for one in wanted.values()):
@@ -189,6 +191,14 @@ def clearing(place: Place) -> Iterator[Permission]:
         ("ecs:DeleteTaskDefinitions",),
         (place.arn("ecs", f"task-definition/{place.prefix}-*"),),
     )
+
+
+def partition_of(region: str) -> str:
+    """Without asking anybody for credentials (AWS General Reference, "ARN format")."""
+    for prefix, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):
+        if region.startswith(prefix):
+            return partition
+    return "aws"
 
 
 def account_of(arns: Iterable[str]) -> str:

@@ -45,6 +45,7 @@ from shipit.targets.ecs.follow import Watch, Watched, bake_of
 from shipit.targets.ecs.handle import Handle
 from shipit.targets.ecs.leftovers import remove as removing
 from shipit.targets.ecs.log_reader import Reader, lines, sources
+from shipit.targets.ecs.look import Look
 from shipit.targets.ecs.render import Network, Setting, render, tasks
 from shipit.targets.ecs.scheduling import Written
 from shipit.targets.ecs.survey import Live, Survey
@@ -91,7 +92,7 @@ class EcsCluster:
         setting = self._setting(there)
         wanted = render(desired, setting) if desired else {}
         yield from check.everything(
-            check.Look(self._cloud, self._survey.cluster, setting, desired, wanted)
+            Look(self._cloud, self._survey.cluster, setting, desired, wanted)
         )
         yield from schedule_check.look(self._cloud, self._settings.scheduler_role)
         if desired:
@@ -116,7 +117,7 @@ class EcsCluster:
             cluster=self._survey.cluster,
             prefix=setting.prefix,
             log_group=setting.log_group,
-            partition=self._cloud.client("ecs").meta.partition,
+            partition=permissions.partition_of(setting.region),
         )
         more = permissions.clearing(place) if clearing else ()
         return (*permissions.needed(place, wanted, roles, target.scheduler_role), *more)
@@ -405,6 +406,6 @@ class EcsCluster:
             target=self._settings,
             prefix=self._prefix,
             log_group=self._settings.log_group or f"/ecs/{self._app}-{self._environment}",
-            region=self._cloud.region,
+            region=self._settings.region or self._cloud.region,
             network=there,
         )

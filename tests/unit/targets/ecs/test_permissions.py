@@ -19,9 +19,9 @@ from tests.fakes.scheduler import ROLE as SCHEDULER
 from tests.unit.targets.ecs.conftest import PLAIN, ROLE, SETTINGS, Shop
 
 SOURCES = Path(shipit.targets.ecs.__file__).parent
-PREFIXES = {"elbv2": "elasticloadbalancing"}
+PREFIXES = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
 FREE = {"sts:GetCallerIdentity"}  # IAM User Guide: no permission is needed for it
-ELSEWHERE = {"ecr:DescribeImages"}  # with the registry's permissions
+ELSEWHERE = {"ecr:BatchGetImage"}  # with the registry's permissions
 BY_TAGS = {"ec2:DescribeSubnets", "ec2:DescribeSecurityGroups"}  # network.py: from a table
 # Asked for by what gives a role away, and by a group that is made with its tags.
 IMPLIED = {"iam:PassRole", "scheduler:TagResource"}
@@ -36,7 +36,7 @@ WITHOUT_RESOURCE = {
     *("ec2:DescribeSecurityGroups", "application-autoscaling:DescribeScalableTargets"),
     *("elasticloadbalancing:DescribeTargetGroups", "cloudwatch:DescribeAlarms"),
     *("ssm:DescribeParameters", "scheduler:ListSchedules", "events:ListEventBuses"),
-    "events:ListRuleNamesByTarget",
+    *("events:ListRuleNamesByTarget", "servicequotas:ListServiceQuotas"),
 }
 FULL: dict[str, Any] = {
     "ports": [{"target": 8080, "protocol": "tcp"}],
