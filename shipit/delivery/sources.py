@@ -102,12 +102,13 @@ class Names:
         self._services = frozenset(application.services(whole))
         registries = {home, *(e.registry for e in pipeline.environments.values())}
         self._built: dict[str, str] = {}
-        for name in (*application.built(whole), *application.borrowed(whole)):
+        lenders = {name: name for name in application.built(whole)} | application.borrowed(whole)
+        for name, lender in lenders.items():
             written = str(application.services(whole)[name].get("image") or "")
             places = (pipeline.app, *registries)
             for one in (written, name, *(f"{place}/{name}" for place in places)):
                 if repository := _repository(one):
-                    self._built.setdefault(repository, name)
+                    self._built.setdefault(repository, lender)
 
     @property
     def built(self) -> list[str]:
@@ -192,6 +193,6 @@ def exposed(own: Own) -> Iterator[str]:
 def repositories(own: Own, names: Names) -> set[str]:
     """What an environment's own registry is to have for them, by the last part of its name."""
     return {
-        names.key(image) if names.is_ours(image) else _repository(image).rpartition("/")[2]
+        key if (key := names.key(image)) in names.built else _repository(image).rpartition("/")[2]
         for image in {one.image for one in own.found}
     }
