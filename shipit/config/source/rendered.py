@@ -19,7 +19,7 @@ def run(root: Path, argv: Sequence[str], shown: str, at: str) -> tuple[Written, 
             f"`{shown}` fails",
             file="shipit.yaml",
             path=at,
-            why=done.last_words().replace(f"{root}/", ""),
+            why=done.last_words(8).replace(f"{root}/", ""),
         )
     found = tuple(Written(one.body, f"`{shown}`") for one in objects(done.stdout, f"`{shown}`"))
     if not found:
