@@ -25,7 +25,7 @@ def puts(objects: ObjectServer, number: int) -> int:
     return objects.requests.count(f"PUT acme/shop/log/{number:012d}.json")
 
 
-def test_409_is_tried_again_and_then_it_works(ledger: Ledger, objects: ObjectServer) -> None:
+def test_fm28_409_is_tried_again_and_then_it_works(ledger: Ledger, objects: ObjectServer) -> None:
     commit(ledger, held("dev"))
     objects.script += [Answer(409, "ConditionalRequestConflict")] * 3
 
@@ -33,7 +33,7 @@ def test_409_is_tried_again_and_then_it_works(ledger: Ledger, objects: ObjectSer
     assert puts(objects, 2) == 4
 
 
-def test_412_is_held_and_the_next_number_is_taken(ledger: Ledger, objects: ObjectServer) -> None:
+def test_fm28_412_is_held_and_the_next_number_is_taken(ledger: Ledger, objects: ObjectServer) -> None:
     ledger.read()
     other = Ledger.open(URL, root=Path("/"))
     commit(other, held("dev"))
@@ -68,7 +68,7 @@ def test_an_answer_lost_for_good_is_looked_up_in_the_log(
     assert ledger.read().number == 2
 
 
-def test_a_store_that_ignores_the_condition_is_refused(
+def test_fm28_a_store_that_ignores_the_condition_is_refused(
     ledger: Ledger, objects: ObjectServer
 ) -> None:
     objects.conditional = False
@@ -90,7 +90,7 @@ def test_it_is_refused_for_a_ledger_that_was_copied_there_too(
     assert not puts(objects, 2)
 
 
-def test_501_is_a_store_that_cannot(ledger: Ledger, objects: ObjectServer) -> None:
+def test_fm28_501_is_a_store_that_cannot(ledger: Ledger, objects: ObjectServer) -> None:
     objects.script += [Answer(501, "NotImplemented", "If-None-Match is not implemented")] * 20
 
     with pytest.raises(StoreError) as refused:

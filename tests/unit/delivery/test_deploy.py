@@ -8,7 +8,7 @@ from shipit.errors import HeldError, PreconditionError, UnknownNameError, UsageE
 from shipit.model.deployment import Desired, Observed, Plan
 from shipit.model.events import Kind
 from shipit.model.pipeline import Canary, Gates, Strategy
-from shipit.model.progress import Mark, Stage
+from shipit.model.progress import Mark, Progress, Stage
 from shipit.model.release import ReleaseSummary
 from tests.fakes.project import HOME, FakeProject, environment, fails, run, told
 
@@ -53,6 +53,19 @@ def test_the_result_and_the_record(project: FakeProject) -> None:
     (record,) = state.recent
     assert (record.outcome, record.by.name, record.token) == ("succeeded", "ada", result.token)
     assert project.ledger.store.list("heartbeats") == []
+
+
+def test_fm29_the_lease_is_held_until_after_the_last_task(project: FakeProject) -> None:
+    """And given back with the record of how it ended, not before."""
+    project.release("a", after=("warm",))
+    held = {
+        step.stage: project.state().active is not None
+        for step in deploy(project, Request("dev"))
+        if isinstance(step, Progress) and step.stage is not Stage.GATES
+    }
+    assert held == {stage: stage is not Stage.RECORD for stage in held}
+    assert Stage.AFTER in held
+    assert project.state().active is None
 
 
 def test_the_target_is_asked_in_order(project: FakeProject) -> None:
