@@ -1,7 +1,9 @@
 """Lengths of time as people write them: 90s, 10m, 24h, 7d, and sums of them (1h30m)."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from shipit.errors import UsageError
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
@@ -31,3 +33,21 @@ def format_duration(length: timedelta) -> str:
         if count:
             words.append(f"{count}{unit}")
     return " ".join(words[:2])
+
+
+def moment(since: str, now: datetime) -> datetime:
+    """`10m` (ago), or a date and time, in this machine's zone where it names none.
+
+    Raises UsageError.
+    """
+    try:
+        return now - parse_duration(since)
+    except ValueError:
+        pass
+    try:
+        said = datetime.fromisoformat(since)
+    except ValueError:
+        raise UsageError(
+            f"{since!r} is not a time", next_step="write 10m, or 2026-11-24T08:00:00Z"
+        ) from None
+    return said if said.tzinfo else said.astimezone()

@@ -28,6 +28,11 @@ def rows(pods: Iterable[Json]) -> Iterator[dict[str, str]]:
             }
 
 
+def up(pods: Iterable[Json]) -> int:
+    """How many run, ready or not."""
+    return sum((pod.get("status") or {}).get("phase") == "Running" for pod in pods)
+
+
 def shown(pod: Json, container: str) -> str:
     """A container's name to people: its pod's, and its own where the pod has several."""
     name = str(pod["metadata"]["name"])

@@ -10,8 +10,7 @@ from typing import Any
 import msgspec
 
 Json = dict[str, Any]
-_LOOK = ("get", "list", "watch")
-_KEEP = (*_LOOK, "create", "patch", "delete")
+_KEEP = ("create", "delete", "list", "patch")  # server-side apply is a patch, and may create
 
 
 class Rule(msgspec.Struct, frozen=True, order=True):
@@ -26,15 +25,18 @@ class Rule(msgspec.Struct, frozen=True, order=True):
 ALWAYS: tuple[Rule, ...] = (
     Rule("", "configmaps", ("create", "get", "patch", "delete")),  # the ApplySet's parent
     Rule("", "events", ("list",)),
+    Rule("", "persistentvolumeclaims", ("delete", "list")),  # `shipit rm --volumes`
     Rule("", "pods", ("list", "watch")),
     Rule("", "pods/exec", ("create", "get")),  # by WebSocket: get, and create since 1.35
     Rule("", "pods/log", ("get",)),
     Rule("", "resourcequotas", ("list",)),
     Rule("apps", "replicasets", ("list", "watch")),
+    Rule("batch", "cronjobs", ("list",)),
     Rule("batch", "jobs", ("create", "delete", "get", "list", "patch", "watch")),
 )
 WORKLOADS = (("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet"))
-"""Watched also where none is deployed: what was is taken away."""
+"""Looked for also where none is deployed."""
+_WATCHED = {*WORKLOADS, ("argoproj.io", "Rollout"), ("flagger.app", "Canary")}
 MADE = (
     *WORKLOADS,
     *(("", kind) for kind in ("ConfigMap", "PersistentVolumeClaim", "Service", "ServiceAccount")),
@@ -52,12 +54,13 @@ def rules(objects: Iterable[Json] | None) -> list[Rule]:
     """For an environment whose release renders to `objects`, by group and resource; with None for
     one that has no release yet."""
     kinds = set(MADE) if objects is None else {group_kind(one) for one in objects}
-    kinds |= set(WORKLOADS)
     found: dict[tuple[str, str], set[str]] = {}
     for rule in ALWAYS:
         found.setdefault((rule.group, rule.resource), set()).update(rule.verbs)
-    for group, kind in kinds:
-        found.setdefault((group, plural(kind)), set()).update(_KEEP)
+    for group, kind in {*kinds, *WORKLOADS}:
+        verbs = found.setdefault((group, plural(kind)), {"list"})
+        if (group, kind) in kinds:
+            verbs |= {*_KEEP, *(["watch"] if (group, kind) in _WATCHED else [])}
     return sorted(Rule(*key, tuple(sorted(verbs))) for key, verbs in found.items())
 
 

@@ -233,13 +233,20 @@ def clear(cluster: Cluster, job: Json) -> None:
         if old["metadata"].get("ownerReferences"):
             continue  # a schedule's
         name = str(old["metadata"]["name"])
-        if not verdict(old):
+        if not verdict(old) and not _is_over(cluster, name):
             raise PreconditionError(
                 f"an earlier run of {labels[names.NAME]} is still at work",
                 f"its Job is {name}",
                 f"wait for its end, or `kubectl delete job {name} -n {cluster.namespace}`",
             )
         cluster.delete(*JOB, name)
+
+
+def _is_over(cluster: Cluster, name: str) -> bool:
+    """Its pods have ended, and the Job's controller has yet to write that down."""
+    pages = cluster.pages("v1", "Pod", Pod, selector=f"{OF_JOB}={name}")
+    phases = {pod.status.phase for page in pages for pod in page.items}
+    return bool(phases) and phases <= {"Succeeded", "Failed"}
 
 
 def stop(cluster: Cluster, name: str) -> None:
