@@ -15,7 +15,7 @@ from shipit.model import application
 from shipit.model import source as model
 from shipit.model.image import Image, Reference
 from shipit.model.pipeline import Environment, Pipeline
-from shipit.model.release import ReleaseImage
+from shipit.model.release import ReleaseImage, is_service
 from shipit.model.source import Found
 
 Json = dict[str, Any]
@@ -125,8 +125,7 @@ class Names:
             )
             if service:
                 return service
-        # Never a service's name, which has neither.
-        return image if {":", "/", "@"} & set(image) else f"{image}:latest"
+        return f"{image}:latest" if is_service(image) else image
 
     def is_ours(self, image: str) -> bool:
         return self.key(image) in self._services

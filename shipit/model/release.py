@@ -69,6 +69,12 @@ class Release(msgspec.Struct, frozen=True):
         return Digest.of(codec.canonical(self))
 
 
+def is_service(name: str) -> bool:
+    """Whether a release keeps an image for a service. One that no service has, and that the team's
+    own manifests name, is kept under its reference, which has a path, a tag or a digest."""
+    return not {"/", ":", "@"} & set(name)
+
+
 class ReleaseSummary(msgspec.Struct, frozen=True):
     """What the ledger's state keeps of a release, so that listing needs no documents."""
 

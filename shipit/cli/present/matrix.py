@@ -13,7 +13,7 @@ import msgspec
 from shipit.model.deployment import Health, Observed, ObservedService
 from shipit.model.digest import Digest
 from shipit.model.pipeline import Environment, Pipeline
-from shipit.model.release import ReleaseSummary
+from shipit.model.release import ReleaseSummary, is_service
 from shipit.model.state import Active, Deployed, EnvironmentState, State
 
 
@@ -159,7 +159,7 @@ def _services(pipeline: Pipeline, state: State, newest: ReleaseSummary | None) -
     currents = [d for n in pipeline.environments if (d := state.environment(n).current)]
     proven = {service for current in currents for service in current.services}
     with_image = {name for c in currents if (r := state.release(c.release)) for name in r.images}
-    coming = set(newest.images) - with_image if newest else set()
+    coming = {n for n in newest.images if is_service(n)} - with_image if newest else set()
     return sorted(proven | coming)
 
 

@@ -150,7 +150,7 @@ def _network(
             }
         }
     found = network_configuration(setting)
-    if not found or not setting.network.subnets:
+    if not found or not (setting.network.subnets or setting.target.subnet_tags):
         raise ConfigurationError(
             "its tasks have addresses of their own, and no subnets are named",
             path=f"{group.name}.service.networkConfiguration",

@@ -15,7 +15,7 @@ from shipit.errors import PreconditionError, RemoteError
 from shipit.model.deployment import Leftover
 from shipit.targets.ecs import names
 from shipit.targets.ecs.cloud import Cloud, code_of
-from shipit.targets.ecs.survey import Survey, at_once
+from shipit.targets.ecs.survey import Live, Survey, at_once
 
 Json = dict[str, Any]
 _DELETED = 10  # the most that one DeleteTaskDefinitions may name
@@ -32,14 +32,17 @@ def find(
     `owner` are the tags that make a revision ours; `releases` the ids whose revisions stay. Raises
     PreconditionError while ECS moves a service.
     """
-    _refuse_moving(survey)
-    families = survey.cloud.pages(
+    there = survey.described(survey.listed())
+    _refuse_moving(there)
+    named = survey.cloud.pages(
         "ecs",
         "list_task_definition_families",
         "families",
         familyPrefix=f"{survey.prefix}-",
         status="ALL",
     )
+    # A team's own task definition may have a family of another name.
+    families = dict.fromkeys((*named, *map(_family, there.values())))
     used = set(_used(survey.cloud)) if families else set[str]()
     found: list[Leftover] = []
     for family in families:
@@ -51,9 +54,12 @@ def find(
     return found
 
 
-def _refuse_moving(survey: Survey) -> None:
+def _family(live: Live) -> str:
+    return names.last_part(live.service["taskDefinition"]).partition(":")[0]
+
+
+def _refuse_moving(there: Mapping[str, Live]) -> None:
     """In the middle of a deployment the way back may lead to what nothing else names."""
-    there = survey.described(survey.listed())
     moving = [n for n, live in there.items() if live.primary.get("rolloutState") == "IN_PROGRESS"]
     if moving:
         raise PreconditionError(

@@ -37,11 +37,12 @@ def needed(
     place: Place, wanted: Mapping[str, Rendered], roles: Iterable[str], scheduler_role: str = ""
 ) -> Iterator[Permission]:
     """`wanted` are the services, by group, and the tasks; `roles` the ARNs that tasks get."""
-    yield from _services(place)
-    yield from _tasks(place)
+    families = _families(wanted)
+    yield from _services(place, families)
+    yield from _tasks(place, families)
     if scheduler_role:
         yield from _schedules(place, scheduler_role)
-    if given := tuple(sorted({role for role in roles if role})):
+    if given := tuple(sorted({_role(place, role) for role in roles if role})):
         to = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
         yield Permission("give tasks their roles", ("iam:PassRole",), given, to)
         looks = ("iam:GetRole", "iam:SimulatePrincipalPolicy")
@@ -49,7 +50,25 @@ def needed(
     yield from _around(place, wanted)
 
 
-def _services(place: Place) -> Iterator[Permission]:
+def _role(place: Place, named: str) -> str:
+    """A task definition may have a role's name where its ARN goes."""
+    return named if ":" in named else f"arn:{place.partition}:iam::{place.account}:role/{named}"
+
+
+def _families(wanted: Mapping[str, Rendered]) -> tuple[str, ...]:
+    return tuple(str(one.task_definition["family"]) for one in wanted.values())
+
+
+def _revisions(place: Place, families: Iterable[str], version: str = "") -> tuple[str, ...]:
+    """Of the families that begin as the environment's names do, and those of the team's own."""
+    others = sorted({name for name in families if not name.startswith(f"{place.prefix}-")})
+    return (
+        place.arn("ecs", f"task-definition/{place.prefix}-*{version}"),
+        *(place.arn("ecs", f"task-definition/{name}:*") for name in others),
+    )
+
+
+def _services(place: Place, families: Iterable[str]) -> Iterator[Permission]:
     service = place.arn("ecs", f"service/{place.cluster}/{place.prefix}-*")
     in_cluster = {"ArnEquals": {"ecs:cluster": place.arn("ecs", f"cluster/{place.cluster}")}}
     ours = {
@@ -70,26 +89,26 @@ def _services(place: Place) -> Iterator[Permission]:
         (service,),
     )
     yield Permission("list what runs", ("ecs:ListServices", "ecs:ListTasks"), ("*",), in_cluster)
-    revisions = place.arn("ecs", f"task-definition/{place.prefix}-*")
+    revisions = _revisions(place, families)
     yield Permission(
-        "register revisions", ("ecs:RegisterTaskDefinition",), (revisions,), {"StringEquals": ours}
+        "register revisions", ("ecs:RegisterTaskDefinition",), revisions, {"StringEquals": ours}
     )
     yield Permission(
         "tag revisions",
         ("ecs:TagResource",),
-        (revisions,),
+        revisions,
         {"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}},
     )
     yield Permission("read revisions", ("ecs:DescribeTaskDefinition",), ("*",), _here(place))
 
 
-def _tasks(place: Place) -> Iterator[Permission]:
+def _tasks(place: Place, families: Iterable[str]) -> Iterator[Permission]:
     task = place.arn("ecs", f"task/{place.cluster}/*")
     yield Permission("look at tasks", ("ecs:DescribeTasks", "ecs:StopTask"), (task,))
     yield Permission(
         "run tasks",
         ("ecs:RunTask",),
-        (place.arn("ecs", f"task-definition/{place.prefix}-*:*"),),
+        _revisions(place, families, ":*"),
         {"ArnEquals": {"ecs:cluster": place.arn("ecs", f"cluster/{place.cluster}")}},
     )
     yield Permission(
@@ -160,7 +179,7 @@ def _here(place: Place) -> Json:
     return {"StringEquals": {"aws:RequestedRegion": place.region}}
 
 
-def clearing(place: Place) -> Iterator[Permission]:
+def clearing(place: Place, wanted: Mapping[str, Rendered]) -> Iterator[Permission]:
     """For `leftovers`: it looks at every cluster of the region, since any may have a revision."""
     yield Permission(
         "see what uses revisions",
@@ -189,7 +208,7 @@ def clearing(place: Place) -> Iterator[Permission]:
     yield Permission(
         "delete revisions",
         ("ecs:DeleteTaskDefinitions",),
-        (place.arn("ecs", f"task-definition/{place.prefix}-*"),),
+        _revisions(place, _families(wanted)),
     )
 
 

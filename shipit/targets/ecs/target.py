@@ -119,7 +119,7 @@ class EcsCluster:
             log_group=setting.log_group,
             partition=permissions.partition_of(setting.region),
         )
-        more = permissions.clearing(place) if clearing else ()
+        more = permissions.clearing(place, wanted) if clearing else ()
         return (*permissions.needed(place, wanted, roles, target.scheduler_role), *more)
 
     def observe(self) -> Observed:

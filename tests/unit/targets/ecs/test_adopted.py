@@ -226,3 +226,26 @@ def test_what_runs_is_seen_by_container(shop: Shop) -> None:
         "web": (Health.HEALTHY, (digest("1"),)),
         "agent": (Health.HEALTHY, (digest("1"),)),
     }
+
+
+def test_a_policy_has_the_teams_own_family_and_the_roles_arn(shop: Shop) -> None:
+    desired = wanted(shop, task={**TASK, "taskRoleArn": "web-role"})
+    found = shop.target().permissions(desired, "111122223333", clearing=True)
+    by = {action: one.resources for one in found for action in one.actions}
+    here = "arn:aws:ecs:eu-west-1:111122223333:task-definition"
+    assert by["ecs:RunTask"] == (f"{here}/shop-dev-*:*", f"{here}/the-web:*")
+    assert by["ecs:RegisterTaskDefinition"] == (f"{here}/shop-dev-*", f"{here}/the-web:*")
+    assert by["ecs:DeleteTaskDefinitions"] == by["ecs:RegisterTaskDefinition"]
+    assert by["iam:PassRole"] == (ROLE, "arn:aws:iam::111122223333:role/web-role")
+
+
+def test_a_policy_needs_no_subnets_that_only_tags_know(shop: Shop) -> None:
+    shop.settings = replace(shop.settings, subnets=(), subnet_tags={"Name": "private"})
+    assert shop.target().permissions(wanted(shop, service={}), "111122223333")
+
+
+def test_08_revisions_of_the_teams_own_family_are_cleared(shop: Shop) -> None:
+    """Failure mode 8."""
+    for version in "123":
+        shop.deploy(wanted(shop, version))
+    assert [one.name for one in shop.target().leftovers([], 0)] == ["the-web:2", "the-web:1"]
