@@ -75,6 +75,12 @@ def test_the_newest_release_brings_its_services_before_they_run(shop: Shop) -> N
     assert row(found, "web").cells["dev"].digest is None
 
 
+def test_an_image_that_no_service_has_is_no_row(shop: Shop) -> None:
+    images = {"web": "w", "busybox:1.36": "b", "acme/envoy": "e"}
+    found = matrix(shop, releases=[shop.release("r1", **images)])
+    assert [r.service for r in found.services] == ["web"]
+
+
 def test_one_off_tasks_have_no_row_once_their_release_is_proven(shop: Shop) -> None:
     release = shop.release("r1", web="w", migrate="m")
     found = matrix(shop, releases=[release], dev=shop.running("r1", web="w"))
