@@ -1,0 +1,98 @@
+"""The volumes that Compose names, as PersistentVolumeClaims. Pure.
+
+Each is one claim of its own, and no StatefulSet's: it outlives the workload, can grow, and one-off
+tasks and other services mount it, too. `x-kubernetes: {each: true}` asks for a claim for every
+replica; only these are the StatefulSet's (volumeClaimTemplates).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shipit.errors import ConfigurationError
+from shipit.model.application import replicas
+from shipit.targets.kubernetes import extension, names
+from shipit.targets.kubernetes.render.scope import Scope
+
+Json = dict[str, Any]
+_SIZE = "1Gi"
+
+
+def name(scope: Scope, volume: str) -> str:
+    """The claim's: the volume's own where it has one, else with the environment before it."""
+    defined = scope.section("volumes", volume)
+    said = str(defined.get("name") or "")
+    if said and (defined.get("external") or said != f"{scope.project.get('name')}_{volume}"):
+        return said
+    return names.label(f"{scope.instance}-{volume}")
+
+
+def mounted(definition: Mapping[str, Any]) -> list[str]:
+    """The volumes with a name that a service mounts."""
+    return list(
+        dict.fromkeys(
+            str(mount["source"])
+            for mount in definition.get("volumes") or ()
+            if mount.get("type") == "volume" and mount.get("source")
+        )
+    )
+
+
+def said(scope: Scope, volume: str) -> extension.Volume:
+    return extension.volume(f"volumes.{volume}", scope.section("volumes", volume))
+
+
+def claims(scope: Scope) -> Iterator[Json]:
+    """Those that are to be made, once each. Raises ConfigurationError for what cannot be."""
+    users: dict[str, list[str]] = {}
+    for service in scope.everything:
+        for volume in mounted(scope.definition(service)):
+            users.setdefault(volume, []).append(service)
+    for volume, services in users.items():
+        _refuse_several(scope, volume, services)
+        if not said(scope, volume).each and not scope.section("volumes", volume).get("external"):
+            owner = services[0] if len(services) == 1 else ""
+            yield scope.made(
+                "v1", "PersistentVolumeClaim", name(scope, volume), owner, spec=spec(scope, volume)
+            )
+
+
+def spec(scope: Scope, volume: str) -> Json:
+    asked = said(scope, volume)
+    made: Json = {
+        "accessModes": [asked.access],
+        "resources": {"requests": {"storage": asked.size or _SIZE}},
+    }
+    # A class of "" is a word of its own: no class, and no default one.
+    return made if asked.class_name is None else {**made, "storageClassName": asked.class_name}
+
+
+def template(scope: Scope, volume: str) -> Json:
+    """Of a StatefulSet, which cannot be changed later: nothing that moves is in it."""
+    whose = {names.INSTANCE: scope.instance, names.MANAGED_BY: names.MANAGER}
+    metadata = {"name": names.label(f"volume-{volume}"), "labels": whose}
+    return {"metadata": metadata, "spec": spec(scope, volume)}
+
+
+def notes(scope: Scope) -> Iterator[str]:
+    for volume in dict.fromkeys(
+        v for service in scope.everything for v in mounted(scope.definition(service))
+    ):
+        if not said(scope, volume).size and not scope.section("volumes", volume).get("external"):
+            yield f"volumes.{volume}: {_SIZE} is asked for; x-kubernetes: {{size: …}} says another"
+
+
+def _refuse_several(scope: Scope, volume: str, services: list[str]) -> None:
+    """One claim that a single node can have, and pods that may be on several."""
+    asked = said(scope, volume)
+    if asked.is_shared or asked.each:
+        return
+    for service in services:
+        definition = scope.definition(service)
+        is_global = (definition.get("deploy") or {}).get("mode") == "global"
+        if is_global or replicas(definition) > 1 or scope.said(service).autoscale:
+            raise ConfigurationError(
+                f"several pods of {service} would share a volume that one node has at a time",
+                path=f"volumes.{volume}",
+                next_step=f"`{extension.KEY}: {{access: ReadWriteMany}}` with a class that can,"
+                " `{each: true}` for a claim for every replica, or one replica",
+            )
