@@ -8,6 +8,8 @@ from tests.fakes.cluster.pods import Container, Pod
 if TYPE_CHECKING:
     from tests.fakes.cluster.node import FakeNode
 
+MOMENT = 0.1  # seconds that the shortest container runs
+
 
 def step(node: "FakeNode", pod: Pod) -> float | None:
     """Moves the pod on and writes its status. Seconds until the next step, None: all is said."""
@@ -63,7 +65,10 @@ def _start(node: "FakeNode", pod: Pod, one: Container) -> float | None:
         return _back_off_pull(node, pod, one, image)
     one.run()
     node.logs.begin(pod.path, one.name, one.story.logs)
-    one.until = time.monotonic() + one.story.after
+    ends = one.story.exit_code is not None
+    # Without a probe a container is ready while it runs, if only for the moment until it ends.
+    one.ready = ends and not one.probed
+    one.until = time.monotonic() + max(one.story.after, MOMENT if ends else 0.0)
     return _container(node, pod, one)
 
 

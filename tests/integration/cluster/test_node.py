@@ -100,10 +100,19 @@ def test_troubles_have_the_kubelets_words(
     cluster: Cluster, node: FakeNode, space: str, story: Any, reason: str, last: str
 ) -> None:
     node.when(story, namespace=space)
-    assert "timed out" in deploy(cluster, space)
+    deploy(cluster, space)
     until(cluster, space, ".status.containerStatuses[0].state.waiting.reason", reason)
     found = status(cluster, space)["lastState"].get("terminated", {})
     assert found.get("reason", "") == last
+
+
+def test_what_ends_at_once_is_ready_for_a_moment(
+    cluster: Cluster, node: FakeNode, space: str
+) -> None:
+    """As on a real kubelet, without a probe: `kubectl rollout status` takes it for a success."""
+    node.when(ends(1), namespace=space)
+    assert "successfully rolled out" in deploy(cluster, space)
+    until(cluster, space, ".status.containerStatuses[0].ready", "false")
 
 
 def test_a_job_ends_and_its_pods_are_let_go(cluster: Cluster, node: FakeNode, space: str) -> None:
