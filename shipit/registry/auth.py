@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from math import inf
 from threading import Lock
 from typing import Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, unquote_plus, urlencode, urlsplit
 
 import msgspec
 
@@ -24,6 +24,10 @@ from shipit.registry.keychain import Chain
 _PARAMETER = re.compile(r'(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _SCHEME = re.compile(r"(?:^|,)\s*(Basic|Bearer)\b", re.IGNORECASE)
 _HIDDEN = 4  # characters: to hide what is shorter would make every answer unreadable
+# What this client itself writes into queries: names and digests, which messages are about.
+_OWN_FIELDS = frozenset(
+    {"artifactType", "digest", "from", "last", "mount", "n", "scope", "service"}
+)
 Scopes = tuple[str, ...]  # "repository:shop/web:pull,push"
 _EARLY = 15.0  # seconds: a token that ends within them may end on its way
 _SHORTEST = 60.0  # seconds that a token is good for when its service does not say (token.md)
@@ -78,6 +82,15 @@ def _parameters(text: str) -> dict[str, str]:
     }
 
 
+def _signatures(url: str) -> set[bytes]:
+    """What a URL's query holds that is not of this client's own, as it stands there and decoded:
+    object storage and upload sessions let in whoever knows it."""
+    fields = (field.partition("=") for field in urlsplit(url).query.split("&"))
+    values = [value for name, _, value in fields if name not in _OWN_FIELDS]
+    found = {*values, *map(unquote, values), *map(unquote_plus, values)}
+    return {value.encode() for value in found if len(value) >= _HIDDEN}
+
+
 class Authorizer:
     """The Authorization headers of one client: tokens by registry and scopes, and a name with a
     password by registry, since that is good for every scope."""
@@ -103,9 +116,10 @@ class Authorizer:
             replaced = self._replace(registry, scopes, found.challenges, found.value)
         return replaced or found.value
 
-    def hide(self, body: bytes) -> bytes:
-        """An answer as it may be shown: there are servers that quote what they refuse."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
+    def hide(self, body: bytes, url: str) -> bytes:
+        """An answer from a URL as it may be shown: there are servers that quote what they refuse,
+        a signature in the URL's query too."""
+        for secret in sorted(self._secrets | _signatures(url), key=len, reverse=True):
             body = body.replace(secret, b"***")
         return body
 

@@ -65,10 +65,14 @@ class Connection:
 
 
 class Response:
-    """An answer whose body is still to be read. Closed at its end, the connection is kept."""
+    """An answer whose body is still to be read. Closed at its end, the connection is kept. `url` is
+    what it answers to, redirects followed."""
 
-    def __init__(self, raw: http.client.HTTPResponse, connection: Connection, pool: "Pool") -> None:
+    def __init__(
+        self, raw: http.client.HTTPResponse, connection: Connection, pool: "Pool", url: str
+    ) -> None:
         self._raw, self._connection, self._pool = raw, connection, pool
+        self.url = url
         self._open = True
         self.status, self.reason = raw.status, raw.reason
         self.headers = raw.headers
@@ -188,7 +192,7 @@ class Pool:
             early = _send(connection, method, url, headers, body)
             raw = early or _answer(connection, answer)
             connection.patience(STALL_DEADLINE)
-            return Response(raw, connection, self)
+            return Response(raw, connection, self, url)
         except BaseException as error:
             self.put_back(connection, keep=False)
             if connection.overdue and isinstance(error, Exception):

@@ -81,10 +81,7 @@ class DockerConfig:
         except ShipitError as error:
             return self._decline(registry, error.what)
         if done.code:
-            # Helpers tell "not found" on stdout, as text: it is a reason like any other.
-            return self._decline(
-                registry, f"{program}: {done.stdout.strip() or done.last_words(1)}"
-            )
+            return self._decline(registry, f"{program}: {_told(done)}")
         try:
             answer = codec.decode(done.stdout, HelperAnswer)
         except ValueError:
@@ -103,6 +100,15 @@ class DockerConfig:
         if not self.reason(registry):
             self._decline(registry, f"{self.file} has no entry for {registry}")
         return None
+
+
+def _told(done: process.Completed) -> str:
+    """Why a helper failed. They tell "not found" on stdout, as text; one that failed with an answer
+    in its hands has a secret there."""
+    said = done.stdout.strip()
+    if "{" in said:
+        return f"it ended with code {done.code}"
+    return said or done.last_words(1)
 
 
 def _key(registry: str) -> str:

@@ -1,7 +1,7 @@
 """HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as every client of the field reads them."""
 
 import base64
-import urllib.request
+import os
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
@@ -23,7 +23,11 @@ def proxy_for(url: SplitResult) -> Proxy | None:
 
     Raises PreconditionError for a proxy that is not spoken to in HTTP.
     """
-    if address.is_loopback(url.netloc) or urllib.request.proxy_bypass(url.netloc):
+    if address.is_loopback(url.netloc) or not _is_any_named():
+        return None
+    import urllib.request  # it takes longer than the questions of a copy that is there
+
+    if urllib.request.proxy_bypass(url.netloc):
         return None
     named = urllib.request.getproxies_environment().get(url.scheme, "")
     if not named:
@@ -36,6 +40,10 @@ def proxy_for(url: SplitResult) -> Proxy | None:
             f"name it as http://HOST:PORT, or put {url.hostname} into NO_PROXY",
         )
     return Proxy(parts.hostname, parts.port or 80, _credentials(parts))
+
+
+def _is_any_named() -> bool:
+    return any(name.lower().endswith("_proxy") for name in os.environ)
 
 
 def _credentials(parts: SplitResult) -> dict[str, str]:

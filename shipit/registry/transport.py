@@ -4,6 +4,7 @@ Nothing is tried again here, but for the repetition after a 401 with new credent
 """
 
 import http.client
+import re
 from collections.abc import Iterable
 from threading import Lock
 from urllib.parse import urljoin, urlsplit
@@ -23,6 +24,7 @@ _REDIRECTS = 5
 _RENEWALS = 2  # a token that another thread has just renewed may have expired again
 _USER_AGENT = f"shipit/{__version__}"
 _MOVED = frozenset({301, 302, 303, 307, 308})
+_USER = re.compile("//[^/]*@")
 _PLAIN_TO_TLS = b"HTTPS"  # in what servers say to plain HTTP on a port for TLS: Go's, nginx', ...
 
 
@@ -50,8 +52,9 @@ class Call(msgspec.Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        """Method and address for messages; the query may hold a signature and stays out."""
-        return f"{self.method} {self.url.partition('?')[0]}"
+        """Method and address for messages; the query may hold a signature, and what is before the
+        host a password: they stay out."""
+        return f"{self.method} {_USER.sub('//', self.url.partition('?')[0], count=1)}"
 
     @property
     def is_home(self) -> bool:
@@ -81,11 +84,15 @@ class Transport:
         response = self._authorized(call)
         if response.status in call.expect:
             return response
-        body = self._auth.hide(failures.read_body(response))
+        body = self._shown(response)
         if response.status in (401, 403):
             source = self._auth.source(call.registry)
             raise failures.refused(response, call.title, call.registry, body, source)
         raise failures.answered(response, call.title, call.registry, body)
+
+    def _shown(self, response: Response) -> bytes:
+        """An error's body, with no secret in it."""
+        return self._auth.hide(failures.read_body(response), response.url)
 
     def _authorized(self, call: Call) -> Response:
         if not call.is_home:
@@ -149,11 +156,18 @@ class Transport:
             return response, parts.scheme
         said = failures.read_body(response)
         if call.method != "HEAD" and _PLAIN_TO_TLS not in said:
-            body = self._auth.hide(said)
+            body = self._auth.hide(said, url)
             raise failures.answered(response, call.title, call.registry, body)
         return self._ask(call, parts._replace(scheme="https").geturl(), headers), "https"
 
     def _ask(self, call: Call, url: str, headers: dict[str, str]) -> Response:
+        if not _is_address(url):
+            raise RemoteError(
+                f"{call.title} leads to an address that cannot be used",
+                f"{call.registry} named it, in a Location or as the realm of its tokens",
+                "look at the registry, and at a proxy on the way",
+                request=call.title,
+            )
         try:
             return self._pool.request(
                 call.method, url, headers, call.body, deadline=call.deadline, answer=call.answer
@@ -168,9 +182,20 @@ class Transport:
         call = Call(method, host, url, headers=headers, body=body)
         response = self._once(call, None)
         if response.status != 200:
-            body = self._auth.hide(failures.read_body(response))
-            raise failures.answered(response, call.title, host, body)
+            raise failures.answered(response, call.title, host, self._shown(response))
         return read(response, 1024 * 1024, call.title, host)
+
+
+def _is_address(url: str) -> bool:
+    """Whether a URL can be asked as it is. http.client quotes in its errors those that cannot, and
+    with them the signature that they may hold."""
+    try:
+        parts = urlsplit(url)
+        port_is_good = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    is_plain = url.isascii() and url.isprintable() and " " not in url
+    return is_plain and port_is_good and parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _may_follow(home: str, url: str) -> bool:

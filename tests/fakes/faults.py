@@ -92,7 +92,9 @@ class Exchange(BaseHTTPRequestHandler):
         length = answer.length or 0
         self.send_response_only(answer.status)
         for name, value in answer.headers.items():
-            if name.lower() not in _HOPS:
+            if name == "Location" and self.server.signature:
+                self.send_header(name, _extended(value, self.server.signature))
+            elif name.lower() not in _HOPS:
                 self.send_header(name, value)
         self.end_headers()
         left = length if self.cut_answer is None else int(length * self.cut_answer)
@@ -145,6 +147,10 @@ class Exchange(BaseHTTPRequestHandler):
         """Tests have their own output."""
 
 
+def _extended(location: str, query: str) -> str:
+    return f"{location}{'&' if '?' in location else '?'}{query}"
+
+
 Act = Callable[[Exchange], bool]  # True: it has answered
 
 
@@ -186,9 +192,9 @@ def answer(status: int, code: str = "UNKNOWN", **headers: str) -> Act:
     return lambda exchange: exchange.reply(status, code, **headers)
 
 
-def redirect(host: str) -> Act:
+def redirect(host: str, signature: str = "X-Signature=let-me-in") -> Act:
     """To object storage: another host, and the query that lets one in."""
-    return lambda e: e.reply(307, "", Location=f"http://{host}{e.path}?X-Signature=let-me-in")
+    return lambda e: e.reply(307, "", Location=f"http://{host}{e.path}?{signature}")
 
 
 def stall(exchange: Exchange) -> bool:
@@ -202,9 +208,9 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, signature: str) -> None:
         super().__init__(("127.0.0.1", 0), Exchange)
-        self.upstream = upstream
+        self.upstream, self.signature = upstream, signature
         self.faults: list[Fault] = []
         self.seen: list[tuple[str, dict[str, str]]] = []
         self.lock = threading.Lock()
@@ -212,10 +218,11 @@ class _Server(ThreadingHTTPServer):
 
 
 class FaultProxy:
-    """`seen` are the requests with their headers, in the order in which they came."""
+    """`seen` are the requests with their headers, in the order in which they came. `signature` is
+    added to the query of every Location, as of uploads that let in whoever knows it."""
 
-    def __init__(self, upstream: str) -> None:
-        self._server = _Server(upstream)
+    def __init__(self, upstream: str, *, signature: str = "") -> None:
+        self._server = _Server(upstream, signature)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
 

@@ -63,7 +63,7 @@ class Answer:
     """A response whose body may break off."""
 
     def __init__(self, status: int, content: bytes, headers: dict[str, str], whole: int) -> None:
-        self.status, self.reason, self.headers = status, "", headers
+        self.status, self.reason, self.headers, self.url = status, "", headers, ""
         self._content, self._at = content, 0
         self._whole = whole
         self.length: int | None = whole
