@@ -249,7 +249,10 @@ TASK = '{"containerDefinitions": [{"name": "web", "image": "web"}]}'
 
 
 def test_a_task_definition_and_its_service(read: Read) -> None:
-    files = {"ecs/web.json": TASK.replace(" ", "\t"), "ecs/web-service.yaml": "desiredCount: 2\n"}
+    files = {
+        "ecs/web.json": "\t" + TASK.replace(" ", "\n\t"),
+        "ecs/web-service.yaml": "desiredCount: 2\n",
+    }
     task, service = read(files, task_definition="ecs/web.json", service="ecs/web-service.yaml")
     assert (task.part, task.name) == ("task_definition", "")
     assert task.body["containerDefinitions"][0]["image"] == "web"

@@ -17,7 +17,7 @@ from shipit.delivery.diff import diff
 from shipit.delivery.repositories import needed
 from shipit.delivery.request import Request
 from shipit.errors import ConfigurationError, PreconditionError, RemoteError
-from shipit.model import codec
+from shipit.model import codec, source
 from shipit.model.deployment import Desired
 from shipit.model.digest import Digest
 from shipit.model.image import Image, Reference
@@ -214,6 +214,37 @@ def test_what_it_is_served_from_is_asked_for_and_copied(shop: FakeProject) -> No
     }
     rendered = {name: yaml.safe_load(COMPOSE) for name in shop.pipeline.environments}
     assert set(needed(shop, rendered)[at]) == {to for _, to in shop.repositories.copied}
+
+
+def test_a_workload_with_another_services_name_runs_its_own_image(shop: FakeProject) -> None:
+    """A StatefulSet called db that runs web: what is copied to db's place would be other bytes."""
+    db = 'name: db, image: "postgres:17"'
+    (shop.root / "k8s.yaml").write_text(MANIFESTS.replace(db, "name: db, image: web"))
+    run(build(shop))
+    run(deploy(shop, Request("dev")))
+    run(deploy(shop, Request("qa")))
+    assert desired_in(shop, "qa").images["db"].digest == WEB
+    sources = {source.partition("@")[2] for source, to in shop.repositories.copied}
+    assert str(Digest.of(b"postgres:17")) not in sources
+
+
+def test_a_task_waits_for_what_is_still_there() -> None:
+    compose = {
+        "services": {
+            "web": {"image": "web"},
+            "seed": {"image": "web", "x-shipit": {"run": "before"}},
+            "migrate": {
+                "image": "web",
+                "x-shipit": {"run": "before"},
+                "depends_on": {"web": {}, "seed": {}, "front": {}},
+            },
+            "late": {"image": "web", "x-shipit": {"run": "after"}, "depends_on": ["web"]},
+        }
+    }
+    made = source.project(compose, {"front": {"image": "web"}})
+    assert list(made["services"]) == ["seed", "migrate", "late", "front"]
+    assert made["services"]["migrate"]["depends_on"] == {"seed": {}, "front": {}}
+    assert "depends_on" not in made["services"]["late"]
 
 
 def test_a_deployment_proves_the_workloads(shop: FakeProject) -> None:

@@ -94,6 +94,7 @@ def test_what_aws_prints_is_unwrapped() -> None:
             "value: 1",
             "7:37: containerDefinitions[0].environment[0].value: expected text",
         ),
+        ("8080", "true", "6:21: containerDefinitions[0].portMappings[0].containerPort: expected a"),
         ("false", "'no'", "10:5: containerDefinitions[1].essential: expected true or false, found"),
         (
             "[{containerPort: 8080}]",
