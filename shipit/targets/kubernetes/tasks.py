@@ -14,7 +14,7 @@ from shipit.errors import PreconditionError, RemoteError, ShipitError
 from shipit.model.deployment import Desired
 from shipit.model.duration import format_duration
 from shipit.model.progress import Failed, Mark, Outcome, Progress, Reason, Stage, Succeeded
-from shipit.targets.kubernetes import names, troubles
+from shipit.targets.kubernetes import applyset, names, resources, troubles
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.logs import Following, Wanted
 from shipit.targets.kubernetes.pods import ContainerStatus, Ended, Pod, digest_of
@@ -80,7 +80,8 @@ class Run:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster, self._clears, self._clock = cluster, clears, clock
-        self._desired, self._service, self._job = desired, service, job
+        self._desired, self._service = desired, service
+        self._job = _ending(job, desired.deadline)
         self.name = str(job["metadata"]["name"])
         self._container = str(job["spec"]["template"]["spec"]["containers"][0]["name"])
         self._limit = clock() + desired.deadline
@@ -202,6 +203,12 @@ class Run:
         return Progress(stage, Mark.RUNNING, self._service, message, environment, logs=logs)
 
 
+def _ending(job: Json, deadline: float) -> Json:
+    """It ends also when nobody is there any more to stop it."""
+    limit = int(deadline + _STOPPING)
+    return {**job, "spec": {"activeDeadlineSeconds": limit, **job["spec"]}}
+
+
 def newest(pods: Iterable[Pod]) -> Pod | None:
     """A Job may have made several: one after the other."""
     found = list(pods)
@@ -224,6 +231,22 @@ def create(cluster: Cluster, service: str, job: Json) -> None:
         ) from error
 
 
+def prepare(cluster: Cluster, set_id: str, needed: Iterable[Json]) -> None:
+    """What a Job cannot start without: a task runs before its environment is applied. Raises
+    PreconditionError when the API server does not take it."""
+    for one in needed:
+        try:
+            cluster.apply(applyset.joined(one, set_id))
+        except RemoteError as error:
+            if error.temporary:
+                raise
+            raise PreconditionError(
+                f"the API server does not take {resources.title(one)}",
+                error.why or error.what,
+                error.next_step,
+            ) from error
+
+
 def clear(cluster: Cluster, job: Json) -> None:
     """Take the Jobs of the service's earlier runs away. Raises PreconditionError for one that is
     still at work."""
@@ -243,10 +266,15 @@ def clear(cluster: Cluster, job: Json) -> None:
 
 
 def _is_over(cluster: Cluster, name: str) -> bool:
-    """Its pods have ended, and the Job's controller has yet to write that down."""
+    """Its containers have ended, and the Job's controller has yet to write that down."""
     pages = cluster.pages("v1", "Pod", Pod, selector=f"{OF_JOB}={name}")
-    phases = {pod.status.phase for page in pages for pod in page.items}
-    return bool(phases) and phases <= {"Succeeded", "Failed"}
+    ended = [
+        status.state.terminated is not None
+        for page in pages
+        for pod in page.items
+        for status in pod.status.container_statuses
+    ]
+    return bool(ended) and all(ended)
 
 
 def stop(cluster: Cluster, name: str) -> None:

@@ -66,6 +66,7 @@ def _request(
     headers = {
         "Host": server.netloc,
         **connection.headers(fresh=fresh),
+        "Accept": "*/*",  # the API server holds it against what a WebSocket is not
         "Connection": "Upgrade",
         "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13",

@@ -1,0 +1,149 @@
+"""What a cluster can do beside deploying: each verb as a runbook over the parts beside this."""
+
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from shipit.errors import UnknownNameError, did_you_mean
+from shipit.model.deployment import Desired, Finding, Observed, ObservedService, Plan
+from shipit.model.duration import moment
+from shipit.model.progress import Outcome, Progress
+from shipit.targets.kubernetes import check, commands, execute, lifecycle, listing, names, rbac
+from shipit.targets.kubernetes.client import Cluster
+from shipit.targets.kubernetes.logs import Following, Wanted, lines
+from shipit.targets.kubernetes.render import Setting, job, needs, render
+from shipit.targets.kubernetes.survey import Survey
+from shipit.targets.kubernetes.tasks import OF_JOB, Run, prepare
+
+Json = dict[str, Any]
+
+
+class Verbs(ABC):
+    """Implements RunsTasks, RunsCommands, Logs, Exec, Lists, Scales, Removes and NeedsRole."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """kubernetes, gke or eks."""
+
+    @property
+    @abstractmethod
+    def cluster(self) -> Cluster: ...
+
+    @property
+    @abstractmethod
+    def survey(self) -> Survey: ...
+
+    @property
+    @abstractmethod
+    def setting(self) -> Setting: ...
+
+    @abstractmethod
+    def observe(self) -> Observed: ...
+
+    @abstractmethod
+    def plan(self, desired: Desired, observed: Observed) -> Plan: ...
+
+    @abstractmethod
+    def preflight(self, plan: Plan) -> Plan: ...
+
+    def check(self, desired: Desired | None) -> Iterator[Finding]:
+        """What would stop a deployment here, the API server's own dry run in the end."""
+        reached = check.reach(self.cluster)
+        yield reached
+        if reached.level == "error":
+            return
+        objects = render(desired, self.setting).objects if desired else None
+        look = check.Look(self.cluster, self.kind, self.survey.selector, desired, objects)
+        has_failed = False
+        for finding in check.everything(look):
+            has_failed = has_failed or finding.level == "error"
+            yield finding
+        if desired and not has_failed:
+            self.preflight(self.plan(desired, self.observe()))
+            yield Finding("ok", "plan", "it can be deployed here")
+
+    def run_task(self, desired: Desired, service: str, key: str) -> Iterator[Progress | Outcome]:
+        made = job(desired, service, self.setting, key=key)
+        prepare(self.cluster, self.survey.set_id, needs(desired, service, self.setting))
+        yield from Run(self.cluster, desired, service, made).run()
+
+    def run(self, desired: Desired, service: str, command: Sequence[str], *, tty: bool) -> int:
+        key = secrets.token_hex(4)
+        made = job(desired, service, self.setting, key=key, command=command)
+        return commands.run(self.cluster, desired, service, made, tty=tty)
+
+    def logs(
+        self, services: Sequence[str], *, follow: bool, tail: int | None, since: str | None
+    ) -> Iterator[tuple[str, str]]:
+        """Of the long-running ones; a service that is named has those of its runs, too."""
+        wanted = Wanted(tail, moment(since, datetime.now(UTC)) if since else None)
+        selector = self._selector(services)
+        if follow:
+            yield from Following(self.cluster, selector, wanted)
+        else:
+            yield from lines(self.cluster, selector, wanted)
+
+    def exec(self, service: str, command: Sequence[str], *, tty: bool) -> int:
+        selector = f"{self._selector([service])},!{OF_JOB}"
+        return execute.execute(self.cluster, selector, service, command, tty=tty)
+
+    def containers(self) -> Sequence[dict[str, str]]:
+        return list(listing.rows(self.cluster.list("v1", "Pod", selector=self._selector(()))))
+
+    def stop(self, services: Sequence[str]) -> Sequence[ObservedService]:
+        found = self._workloads(services)
+        lifecycle.stop(self.cluster, found)
+        self._settle(found, lambda pods: not pods)
+        return self._observed(services)
+
+    def start(self, services: Sequence[str]) -> Sequence[ObservedService]:
+        found = self._workloads(services)
+        started = lifecycle.start(self.cluster, found)
+        count = sum(int((one.get("spec") or {}).get("replicas") or 0) for one in started)
+        self._settle(started, lambda pods: listing.up(pods) >= count)
+        return self._observed(services)
+
+    def remove(self, *, volumes: bool) -> Sequence[str]:
+        return list(lifecycle.remove(self.survey, volumes=volumes))
+
+    def role(self, desired: Desired | None, subject: tuple[str, str] | None) -> Sequence[Json]:
+        objects = render(desired, self.setting).objects if desired else None
+        namespace = self.cluster.namespace
+        name = f"{self.survey.instance}-deployer"
+        made = [rbac.role(name, namespace, rbac.rules(objects))]
+        if subject:
+            who = rbac.subject_of(*subject, namespace)
+            made.append(rbac.binding(name, namespace, who))
+        return made
+
+    def _workloads(self, services: Sequence[str]) -> list[Json]:
+        """Raises UnknownNameError for a service that is not there."""
+        found = lifecycle.workloads(self.cluster, self.survey.selector, services)
+        there = {lifecycle.service_of(one) for one in found}
+        for name in services:
+            if name not in there:
+                known = sorted(self.observe().services)
+                raise UnknownNameError(
+                    f"there is no service {name}{did_you_mean(name, known)}",
+                    f"there are: {', '.join(known)}" if known else "nothing runs here yet",
+                )
+        return found
+
+    def _observed(self, services: Sequence[str]) -> tuple[ObservedService, ...]:
+        found = self.observe().services
+        return tuple(s for name, s in found.items() if not services or name in services)
+
+    def _selector(self, services: Sequence[str]) -> str:
+        if not services:
+            return f"{self.survey.selector},!{OF_JOB}"
+        return f"{self.survey.selector},{names.NAME} in ({','.join(services)})"
+
+    def _settle(self, found: Sequence[Json], settled: Callable[[Sequence[Json]], bool]) -> None:
+        """A schedule has no pods of its own to wait for."""
+        services = sorted({lifecycle.service_of(o) for o in found if o["kind"] != "CronJob"})
+        if services:
+            selector = f"{self._selector(services)},!{OF_JOB}"
+            lifecycle.settle(self.cluster, selector, settled)
