@@ -11,6 +11,7 @@ from shipit.errors import ConfigurationError
 from shipit.targets.kubernetes.render.probes import seconds
 
 Json = dict[str, Any]
+_SETTLE = 2  # seconds that a container without a healthcheck must have been up
 
 
 def of_deployment(deploy: Mapping[str, Any]) -> Json:
@@ -47,10 +48,14 @@ def of_stateful_set(path: str, deploy: Mapping[str, Any]) -> Json:
     return {"type": "RollingUpdate"}
 
 
-def ready_for(deploy: Mapping[str, Any]) -> int:
-    """`minReadySeconds`: a pod counts, and the next one is begun, once it was ready for so long."""
+def ready_for(deploy: Mapping[str, Any], *, is_asked: bool) -> int:
+    """`minReadySeconds`: a pod counts, and the next one is begun, once it was ready for so long.
+
+    What nobody asks how it is counts as ready the moment it runs, also when it ends at once.
+    """
     update = deploy.get("update_config") or {}
-    return max(seconds(update.get(key), 0, least=0) for key in ("monitor", "delay"))
+    said = max(seconds(update.get(key), 0, least=0) for key in ("monitor", "delay"))
+    return max(said, 0 if is_asked else _SETTLE)
 
 
 def notes(path: str, deploy: Mapping[str, Any]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from shipit.model.application import replicas
 from shipit.targets.kubernetes import names
-from shipit.targets.kubernetes.render import claims, labels, pod, rollout
+from shipit.targets.kubernetes.render import claims, labels, pod, probes, rollout
 from shipit.targets.kubernetes.render.scope import Scope
 
 Json = dict[str, Any]
@@ -35,13 +35,12 @@ def kind_of(scope: Scope, members: tuple[str, ...]) -> str:
 
 def _spec(scope: Scope, members: tuple[str, ...], kind: str) -> Json:
     head = members[0]
-    deploy = _deploy(scope, head)
     made: Json = {
         "selector": {"matchLabels": names.selector(scope.desired, head)},
         "template": pod.template(scope, members),
         **_strategy(scope, members, kind),
     }
-    ready = rollout.ready_for(deploy)
+    ready = _ready_for(scope, members)
     if ready:
         made["minReadySeconds"] = ready
     # The count of one that is scaled by itself is the autoscaler's (FIELD.md, failure mode 34).
@@ -57,7 +56,7 @@ def _strategy(scope: Scope, members: tuple[str, ...], kind: str) -> Json:
         return {"updateStrategy": rollout.of_daemon_set(deploy)}
     if kind == "Deployment":
         # It has to be longer than the time for which a pod is to be ready.
-        longest = max(int(scope.desired.deadline), rollout.ready_for(deploy) + 1)
+        longest = max(int(scope.desired.deadline), _ready_for(scope, members) + 1)
         return {"strategy": rollout.of_deployment(deploy), "progressDeadlineSeconds": longest}
     made: Json = {
         "serviceName": head,
@@ -70,6 +69,13 @@ def _strategy(scope: Scope, members: tuple[str, ...], kind: str) -> Json:
     if each:
         made["volumeClaimTemplates"] = [claims.template(scope, volume) for volume in each]
     return made
+
+
+def _ready_for(scope: Scope, members: tuple[str, ...]) -> int:
+    asked = (
+        probes.probes(f"services.{m}", scope.definition(m), scope.said(m).probes) for m in members
+    )
+    return rollout.ready_for(_deploy(scope, members[0]), is_asked=all(asked))
 
 
 def _volumes(scope: Scope, members: tuple[str, ...]) -> list[str]:
