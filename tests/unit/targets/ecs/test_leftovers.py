@@ -1,6 +1,7 @@
 """`shipit gc` on ECS: what nothing needs any more, and nothing else."""
 
 import json
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -141,3 +142,38 @@ def test_many_go_ten_at_a_time(shop: Shop) -> None:
     assert [len(asked["taskDefinitions"]) for asked in shop.sim.asked("DeleteTaskDefinitions")] == [
         *(10, 10, 2)
     ]
+
+
+def test_08_what_a_task_of_nobodys_service_runs_stays(shop: Shop) -> None:
+    deployed(shop, *"123")
+    shop.sim.call(
+        "RunTask",
+        cluster="prod",
+        taskDefinition="shop-dev-web:1",
+        launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-0a1"]}},
+    )
+    assert [one.name for one in shop.target().leftovers([], 0)] == ["shop-dev-web:2"]
+
+
+@pytest.mark.parametrize("where", ["deployments", "taskSets"])
+def test_08_what_a_deployment_or_a_task_set_has_stays(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """An older deployment that drains, and CodeDeploy's task sets, which the simulation has not."""
+    deployed(shop, *"123")
+    older = {
+        "taskDefinition": shop.sim.world.definitions["shop-dev-web"][0].arn,
+        "status": "ACTIVE",
+    }
+    target = shop.target()
+    answer = target._cloud.call
+
+    def call(api: str, operation: str, /, **asked: Any) -> dict[str, Any]:
+        said = answer(api, operation, **asked)
+        for service in said["services"] if operation == "describe_services" else ():
+            service[where] = [*service.get(where, ()), older]
+        return said
+
+    monkeypatch.setattr(target._cloud, "call", call)
+    assert [one.name for one in target.leftovers([], 0)] == ["shop-dev-web:2"]
