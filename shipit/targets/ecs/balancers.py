@@ -6,6 +6,7 @@ from typing import Any
 
 from shipit.model.deployment import Finding
 from shipit.targets.ecs.look import Look, guarded
+from shipit.targets.ecs.render import Rendered
 
 Json = dict[str, Any]
 _SUBJECT = "target groups"
@@ -15,14 +16,16 @@ def look_at(look: Look) -> Iterator[Finding]:
     for one in look.wanted.values():
         for balancer in one.service.get("loadBalancers") or ():
             port = int(balancer["containerPort"])
-            yield from guarded(_SUBJECT, partial(_one, look, balancer["targetGroupArn"], port))
+            arn = balancer["targetGroupArn"]
+            yield from guarded(_SUBJECT, partial(_one, look, one, arn, port))
 
 
-def _one(look: Look, arn: str, port: int) -> Iterator[Finding]:
+def _one(look: Look, one: Rendered, arn: str, port: int) -> Iterator[Finding]:
     answer = look.cloud.call("elbv2", "describe_target_groups", TargetGroupArns=[arn])
     group = answer["TargetGroups"][0]
     name = str(group.get("TargetGroupName"))
-    amiss = [*_wrong(group, name, "ip" if look.setting.own else "instance"), *_vpc(look, group)]
+    kind = "ip" if one.task_definition.get("networkMode") == "awsvpc" else "instance"
+    amiss = [*_wrong(group, name, kind), *_vpc(look, one, group)]
     yield from amiss
     yield from _ports(group, name, port)
     if not amiss:
@@ -46,8 +49,9 @@ def _wrong(group: Json, name: str, kind: str) -> Iterator[Finding]:
         )
 
 
-def _vpc(look: Look, group: Json) -> Iterator[Finding]:
-    subnets: Sequence[str] = look.setting.network.subnets
+def _vpc(look: Look, one: Rendered, group: Json) -> Iterator[Finding]:
+    network = (one.service.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+    subnets: Sequence[str] = network.get("subnets") or ()
     if not subnets or not group.get("VpcId"):
         return
     found = look.cloud.call("ec2", "describe_subnets", SubnetIds=list(subnets[:1]))

@@ -25,12 +25,16 @@ class Duty(NamedTuple):
     resources: tuple[str, ...]
 
 
+def _on_fargate(one: Rendered) -> bool:
+    return "FARGATE" in (one.task_definition.get("requiresCompatibilities") or ())
+
+
 def look_at(look: Look) -> Iterator[Finding]:
     """Fargate needs one for a private registry, for logs and for secrets."""
     by_role: dict[str, list[Rendered]] = {}
     for one in look.wanted.values():
         by_role.setdefault(str(one.task_definition.get("executionRoleArn") or ""), []).append(one)
-    if by_role.pop("", None) and look.setting.fargate:
+    if any(_on_fargate(one) for one in by_role.pop("", ())):
         yield Finding(
             "error",
             _SUBJECT,

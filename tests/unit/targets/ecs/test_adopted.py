@@ -1,6 +1,6 @@
 """A team's own task definitions and services, deployed on the simulated ECS."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -11,7 +11,9 @@ from shipit.model.deployment import Action, Desired, Health
 from shipit.model.digest import Digest
 from shipit.model.image import Image, Platform, PlatformImage
 from shipit.model.progress import Failed, Succeeded
-from shipit.targets.ecs import own
+from shipit.targets.ecs import balancers, own
+from shipit.targets.ecs.look import Look
+from shipit.targets.ecs.render import Network, render
 from tests.fakes.ecs import ends, runs
 from tests.unit.targets.ecs.conftest import REGISTRY, ROLE, Shop, digest
 
@@ -226,6 +228,31 @@ def test_what_runs_is_seen_by_container(shop: Shop) -> None:
         "web": (Health.HEALTHY, (digest("1"),)),
         "agent": (Health.HEALTHY, (digest("1"),)),
     }
+
+
+class Elb:
+    """A target group that takes addresses, in the VPC of subnet-1 and subnet-9."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Json]] = []
+
+    def call(self, _: str, operation: str, **asked: Any) -> Json:
+        self.asked.append((operation, asked))
+        if operation == "describe_subnets":
+            return {"Subnets": [{"VpcId": "vpc-own"}]}
+        group = {"TargetGroupName": "web", "TargetType": "ip", "VpcId": "vpc-own"}
+        return {"TargetGroups": [{**group, "Port": 8080, "LoadBalancerArns": ["arn:lb"]}]}
+
+
+def test_check_looks_at_the_network_that_the_file_names(shop: Shop) -> None:
+    """And not at the target's own subnets, which are in another VPC."""
+    balancer = {"targetGroupArn": "arn:tg", "containerName": "web", "containerPort": 8080}
+    desired = wanted(shop, service={**SERVICE, "loadBalancers": [balancer]})
+    setting = shop.target()._setting(Network(("subnet-0a1",)))
+    elb = Elb()
+    look = Look(cast("Any", elb), "prod", setting, desired, render(desired, setting))
+    assert [(f.level, f.what) for f in balancers.look_at(look)] == [("ok", "web")]
+    assert ("describe_subnets", {"SubnetIds": ["subnet-1"]}) in elb.asked
 
 
 def test_a_policy_has_the_teams_own_family_and_the_roles_arn(shop: Shop) -> None:
