@@ -31,6 +31,7 @@ from shipit.model.pipeline import (
     TargetSettings,
 )
 from shipit.model.release import Release
+from shipit.targets.kubernetes.render import Setting, render
 from tests.fakes.project import HOME, FakeProject, Repositories, environment, fails, run, told
 
 COMPOSE = """\
@@ -214,6 +215,15 @@ def test_what_it_is_served_from_is_asked_for_and_copied(shop: FakeProject) -> No
     }
     rendered = {name: yaml.safe_load(COMPOSE) for name in shop.pipeline.environments}
     assert set(needed(shop, rendered)[at]) == {to for _, to in shop.repositories.copied}
+
+
+def test_a_cluster_applies_them_with_the_images_that_are_proven(shop: FakeProject) -> None:
+    desired = desired_in(shop, "qa")
+    rendered = render(desired, Setting())
+    assert set(rendered.workloads) == set(desired.services)
+    assert images_in(rendered.objects) == images_in(desired.source)
+    known = {image.reference for image in desired.images.values()}
+    assert set(images_in(rendered.objects).values()) <= known
 
 
 def test_a_workload_with_another_services_name_runs_its_own_image(shop: FakeProject) -> None:
