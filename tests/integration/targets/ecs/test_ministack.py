@@ -1,11 +1,13 @@
-"""ECS as somebody else reads its documentation: ministack, with real containers on the engine."""
+"""ECS as somebody else reads its documentation: ministack, with real containers on the engine,
+which pulls from ministack's ECR, a real registry."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
+from msgspec.structs import replace
 
 from shipit.model import application
 from shipit.model.deployment import Action, Desired, Health
@@ -14,9 +16,10 @@ from shipit.model.image import Image
 from shipit.model.pipeline import EcsTarget
 from shipit.model.progress import Failed, Outcome, Progress, RolledBack, Succeeded
 from shipit.targets.ecs.target import EcsCluster
-from tests.fakes.engine import deploy, pushed, worker
+from tests.fakes.engine import build, deploy, worker
 from tests.fakes.ministack import ministack, runs_containers
 from tests.fakes.moto import CREDENTIALS
+from tests.integration.targets.ecs.conftest import client
 
 pytestmark = [pytest.mark.aws, pytest.mark.engine, pytest.mark.slow]
 
@@ -31,9 +34,14 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Image]]:
-    with pushed(tmp_path_factory.mktemp("images"), "1", "2") as found:
-        yield found
+def images(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Image]]:
+    """Built by the engine, pushed to ECR, and taken off the engine again."""
+    client(endpoint, "ecr").create_repository(repositoryName="shop/web")
+    folder, address = tmp_path_factory.mktemp("images"), endpoint.removeprefix("http://")
+    made = {v: build(folder / v, address, v) for v in ("1", "2")}
+    yield made
+    for image in made.values():
+        subprocess.run(["docker", "rmi", image.reference], capture_output=True, check=False)
 
 
 class Shop:
@@ -73,9 +81,7 @@ def shop(
 ) -> Iterator[Shop]:
     for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": endpoint}.items():
         monkeypatch.setenv(name, value)
-    ecs = boto3.client("ecs", region_name="eu-west-1")
-    ecs.create_cluster(clusterName="prod")
-    ecs.close()
+    client(endpoint, "ecs").create_cluster(clusterName="prod")
     made = Shop(images)
     yield made
     made.target().remove(volumes=False)
@@ -108,6 +114,19 @@ def test_forward_broken_and_back(shop: Shop) -> None:
     assert (stopped.running, stopped.health) == (0, Health.STOPPED)
     (started,) = shop.target().start([])
     assert started.running == 1
+
+
+def test_an_image_that_ecr_lost_is_told_and_taken_back(shop: Shop) -> None:
+    """A broken image: its digest is asked for, and nobody has it."""
+    _, _, outcome = deploy(shop.target(), shop.desired(GOOD, "1"))
+    assert isinstance(outcome, Succeeded)
+    shop.images = {**shop.images, "lost": replace(shop.images["2"], digest=Digest.of(b"lost"))}
+    breaking = {"deploy": {"update_config": {"failure_action": "rollback"}}}
+    _, _, outcome = deploy(shop.target(), shop.desired(GOOD, "lost", **breaking))
+    assert isinstance(outcome, RolledBack)
+    assert "its image cannot be pulled" in outcome.reasons[0].what
+    seen = shop.target().observe().services["web"]
+    assert (seen.running, seen.images) == (1, (shop.images["1"].digest,))
 
 
 def test_tasks_forward_their_lines_and_exit_codes(shop: Shop) -> None:
