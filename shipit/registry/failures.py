@@ -108,6 +108,8 @@ def _way_in(registry: str) -> str:
 def unreachable(error: Exception, request: str, registry: str) -> RemoteError:
     """No answer, or one that broke off."""
     cause = error.__cause__ if isinstance(error, UnreachableError) else error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return _untrusted(cause, request, registry)
     return RemoteError(
         f"the registry {registry} cannot be reached"
         if isinstance(error, UnreachableError)
@@ -115,7 +117,16 @@ def unreachable(error: Exception, request: str, registry: str) -> RemoteError:
         f"{request}: {_plainly(error)}",
         f"look at the network, and whether {registry} is the registry's name",
         request=request,
-        temporary=not isinstance(cause, ssl.SSLCertVerificationError),
+        temporary=True,
+    )
+
+
+def _untrusted(error: ssl.SSLCertVerificationError, request: str, registry: str) -> RemoteError:
+    return RemoteError(
+        f"the certificate of the registry {registry} is not trusted",
+        f"{request}: {error.verify_message or error}",
+        f"put its authority into /etc/docker/certs.d/{registry}/ca.crt, or name it in SSL_CERT_FILE",
+        request=request,
     )
 
 

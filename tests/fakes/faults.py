@@ -8,6 +8,7 @@ It speaks HTTP/1.1 and passes everything on; each fault is used up by as many re
 
 import http.client
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -219,10 +220,15 @@ class _Server(ThreadingHTTPServer):
 
 class FaultProxy:
     """`seen` are the requests with their headers, in the order in which they came. `signature` is
-    added to the query of every Location, as of uploads that let in whoever knows it."""
+    added to the query of every Location, as of uploads that let in whoever knows it. With `tls` it
+    is HTTPS that it speaks."""
 
-    def __init__(self, upstream: str, *, signature: str = "") -> None:
+    def __init__(
+        self, upstream: str, *, signature: str = "", tls: ssl.SSLContext | None = None
+    ) -> None:
         self._server = _Server(upstream, signature)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
 
