@@ -125,7 +125,7 @@ def _untrusted(error: ssl.SSLCertVerificationError, request: str, registry: str)
     return RemoteError(
         f"the certificate of the registry {registry} is not trusted",
         f"{request}: {error.verify_message or error}",
-        f"put its authority into /etc/docker/certs.d/{registry}/ca.crt, or name it in SSL_CERT_FILE",
+        f"put its authority into /etc/docker/certs.d/{registry}/ca.crt, or set SSL_CERT_FILE",
         request=request,
     )
 
