@@ -3,6 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
+from tests.fakes.cluster.needs import lacking
 from tests.fakes.cluster.pods import Container, Pod
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ def _start(node: "FakeNode", pod: Pod, one: Container) -> float | None:
     node.pulled.append(image)
     if one.story.pull:
         return _back_off_pull(node, pod, one, image)
+    why = lacking(node.api, pod.spec["metadata"]["namespace"], one.spec)
+    if why:
+        return _back_off_config(node, pod, one, why)
     one.run()
     node.logs.begin(pod.path, one.name, one.story.logs)
     ends = one.story.exit_code is not None
@@ -84,6 +88,16 @@ def _back_off_pull(node: "FakeNode", pod: Pod, one: Container, image: str) -> fl
         node.tell(pod, "Warning", "Failed", f'Failed to pull image "{image}": {why}')
     one.until = time.monotonic() + wait
     return wait
+
+
+def _back_off_config(node: "FakeNode", pod: Pod, one: Container, why: str) -> float:
+    """It is looked for again, and started once it is there."""
+    one.wait("CreateContainerConfigError", why)
+    if not one.told:
+        one.told = True
+        node.tell(pod, "Warning", "Failed", f"Error: {why}")
+    one.until = time.monotonic() + node.back_off
+    return node.back_off
 
 
 def _end(node: "FakeNode", pod: Pod, one: Container, code: int) -> float | None:

@@ -106,6 +106,19 @@ def test_troubles_have_the_kubelets_words(
     assert found.get("reason", "") == last
 
 
+def test_a_secret_that_is_not_there_is_waited_for(
+    cluster: Cluster, node: FakeNode, space: str
+) -> None:
+    reference = {"secretKeyRef": {"name": "database", "key": "password"}}
+    deploy(cluster, space, env=[{"name": "PASSWORD", "valueFrom": reference}])
+    found = status(cluster, space)["state"]["waiting"]
+    assert found["reason"] == "CreateContainerConfigError"
+    assert found["message"] == 'secret "database" not found'
+    made = ("create", "secret", "generic", "database", "--from-literal=password=x")
+    cluster.kubectl("-n", space, *made)
+    until(cluster, space, ".status.containerStatuses[0].ready", "true")
+
+
 def test_what_ends_at_once_is_ready_for_a_moment(
     cluster: Cluster, node: FakeNode, space: str
 ) -> None:
