@@ -38,7 +38,7 @@ def run(cluster: Cluster, desired: Desired, service: str, job: Json, *, tty: boo
             return _attached(cluster, desired, service, _with_terminal(made))
         return _printed(cluster, desired, service, made)
     finally:
-        with suppress(ShipitError):  # it ends by its own deadline, and the next deployment's rm
+        with suppress(ShipitError):  # it goes by itself, too: ttlSecondsAfterFinished
             cluster.delete(*JOB, str(job["metadata"]["name"]))
 
 
