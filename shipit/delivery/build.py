@@ -59,7 +59,8 @@ def build(project: Project, *, force: bool = False) -> Generator[Progress, None,
     warnings: list[str] = []
     projects = compose.render_all(project.pipeline, warn=warnings.append)
     owns = manifests.read_all(project.pipeline)
-    for warning in sorted({*warnings, *_exposed(projects), *_remarks(project, owns)}):
+    composed = manifests.composed(project.pipeline, projects)
+    for warning in sorted({*warnings, *_exposed(composed), *_remarks(project, owns)}):
         yield _say(Mark.INFO, warning)
     name = next_id(state, source)
     with project.registries() as registries:

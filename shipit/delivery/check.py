@@ -11,6 +11,7 @@ from shipit.delivery import choose
 from shipit.delivery.desired import desire
 from shipit.delivery.planning import refuse_unhonoured
 from shipit.delivery.project import Project
+from shipit.delivery.sources import composed
 from shipit.errors import ShipitError, UsageError
 from shipit.model import application
 from shipit.model.deployment import Desired, Finding
@@ -61,7 +62,7 @@ def _application(project: Project, found: dict[str, dict[str, Any]]) -> Iterator
     for warning in sorted(set(warnings)):
         yield Finding("warning", "compose.yaml", warning)
     found_in: dict[tuple[str, str], list[str]] = {}
-    for name, rendered in projects.items():
+    for name, rendered in composed(project.pipeline, projects).items():
         for remark in _remarks(rendered):
             found_in.setdefault(remark, []).append(name)
     for (what, next_step), names in found_in.items():

@@ -179,6 +179,14 @@ def project(compose: dict[str, Any], objects: Sequence[Json]) -> dict[str, Any]:
     return model.project(compose, family(objects).services(objects))
 
 
+def composed(pipeline: Pipeline, projects: Projects) -> dict[str, dict[str, Any]]:
+    """What of compose.yaml runs in each environment: its tasks alone where there is a source."""
+    return {
+        name: model.project(rendered, {}) if pipeline.environments[name].source else rendered
+        for name, rendered in projects.items()
+    }
+
+
 def exposed(own: Own) -> Iterator[str]:
     """Variables that look like secrets and are written out, as sentences."""
     for where, name, value in family(own.objects).variables(own.objects):

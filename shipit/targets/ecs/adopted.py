@@ -71,8 +71,11 @@ def _task_definition(given: Json, name: str, setting: Setting) -> Json:
         "executionRoleArn": setting.target.execution_role,
         "taskRoleArn": setting.target.task_role,
     }
+    # docs.aws.amazon.com, RegisterTaskDefinition: networkMode's default, on Linux.
+    mode = {} if _is_windows(given) else {"networkMode": "bridge"}
     return {
         "family": name,
+        **mode,
         **{key: role for key, role in roles.items() if role},
         **given,
         **{key: _sized(key, given[key]) for key in ("cpu", "memory") if key in given},
@@ -80,6 +83,11 @@ def _task_definition(given: Json, name: str, setting: Setting) -> Json:
             _container(container, awsvpc=awsvpc) for container in given["containerDefinitions"]
         ],
     }
+
+
+def _is_windows(definition: Json) -> bool:
+    platform = definition.get("runtimePlatform") or {}
+    return str(platform.get("operatingSystemFamily", "LINUX")).startswith("WINDOWS")
 
 
 def _sized(key: str, text: str) -> str:
@@ -160,10 +168,9 @@ def _network(
 
 
 def _refuse_architecture(desired: Desired, definition: Json, group: Group) -> None:
-    platform = definition.get("runtimePlatform") or {}
-    asked = platform.get("cpuArchitecture", "X86_64")
-    if not str(platform.get("operatingSystemFamily", "LINUX")).startswith("LINUX"):
+    if _is_windows(definition):
         return
+    asked = (definition.get("runtimePlatform") or {}).get("cpuArchitecture", "X86_64")
     for name in group.members:
         there = {p.platform.architecture for p in desired.images[name].platforms}
         if there and _ARCHITECTURES.get(asked) not in there:

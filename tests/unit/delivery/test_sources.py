@@ -366,6 +366,23 @@ def test_a_secret_in_a_variable_is_warned_of(shop: FakeProject) -> None:
     assert "hunter2" not in said
 
 
+def test_what_compose_does_not_run_there_is_not_remarked_on(shop: FakeProject) -> None:
+    """A variable of web, which does not run as compose.yaml has it, and one of migrate."""
+    secret = "environment: {DB_PASSWORD: hunter2}"
+    text = COMPOSE.replace("build: .,", f"build: ., {secret},")
+    shop.pipeline = replace(
+        shop.pipeline,
+        environments={n: e for n, e in shop.pipeline.environments.items() if n != "local"},
+    )
+    (shop.root / "compose.yaml").write_text(text)
+    said = " ".join(p.message for p in told(build(shop))[0])
+    assert "DB_PASSWORD" not in said
+    text = COMPOSE.replace("depends_on: [db],", f"{secret},")
+    (shop.root / "compose.yaml").write_text(text)
+    said = " ".join(p.message for p in told(build(shop, force=True))[0])
+    assert "services.migrate.environment.DB_PASSWORD looks like a secret" in said
+
+
 def test_a_release_for_another_kind_of_target_is_refused(shop: FakeProject) -> None:
     release = release_of(shop)
     for kind in (TargetSettings(ecs=EcsTarget()), TargetSettings(docker=DockerTarget())):

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shipit.model import application
+from shipit.model import application, source
 from shipit.model.deployment import Action, Desired, Health
 from shipit.model.digest import Digest
 from shipit.model.image import Image
 from shipit.model.pipeline import EcsTarget
 from shipit.model.progress import Failed, Outcome, Progress, RolledBack, Succeeded
+from shipit.targets.ecs import own
 from shipit.targets.ecs.target import EcsCluster
 from tests.fakes.engine import build, deploy, worker
 from tests.fakes.ministack import ministack, runs_containers
@@ -137,3 +138,32 @@ def test_tasks_forward_their_lines_and_exit_codes(shop: Shop) -> None:
     assert isinstance(outcome, Failed)
     assert outcome.reasons[0].what == "ended with exit code 4"
     assert outcome.reasons[0].logs == ("no",)
+
+
+def test_a_teams_own_definition_is_unchanged_the_second_time(shop: Shop) -> None:
+    """What somebody else's ECS fills in is no difference."""
+    container = {
+        "name": "web",
+        "memory": 64,
+        "command": ["/bin/sh", "-c", GOOD],
+        "environment": [{"name": "B", "value": "2"}, {"name": "A", "value": ""}],
+    }
+    tags = [{"key": "team", "value": "front"}]
+
+    def desired(version: str) -> Desired:
+        made = shop.desired(GOOD, version)
+        image = made.images["web"].reference
+        body = {"containerDefinitions": [{**container, "image": image}], "tags": tags}
+        service = {"desiredCount": 1, "launchType": "EC2", "propagateTags": "SERVICE"}
+        objects = ({"name": "web", "task_definition": body, "service": service},)
+        project = source.project({"services": {}}, own.services(objects))
+        return replace(made, project=project, source=objects)
+
+    _, _, outcome = deploy(shop.target(), desired("1"))
+    assert outcome == Succeeded({"web": shop.images["1"].digest})
+    plan, _, outcome = deploy(shop.target(), desired("1"))
+    assert not plan.changed, plan.changes
+    assert isinstance(outcome, Succeeded)
+    plan, _, outcome = deploy(shop.target(), desired("2"))
+    assert [c.action for c in plan.changes] == [Action.UPDATE]
+    assert outcome == Succeeded({"web": shop.images["2"].digest})
