@@ -19,6 +19,7 @@ from shipit.targets.kubernetes.connection import Stream
 from shipit.targets.kubernetes.pods import Pod
 
 Key = tuple[str, str, int]
+_AT_ONCE = 100  # logs that are followed; each is a connection that stays
 _HELD = 1000  # lines that wait to be shown; a reader waits when there are more
 _PAUSE = 1.0  # seconds before a broken connection is taken up again
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
@@ -92,6 +93,7 @@ class Following:
         self._streams: dict[Key, Stream] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        self._free = threading.Semaphore(_AT_ONCE)
         self._trouble: ShipitError | None = None
         self._reading = 0
         threading.Thread(target=self._see_all, daemon=True).start()
@@ -159,12 +161,26 @@ class Following:
 
     def _read(self, source: Source, wanted: Wanted) -> None:
         try:
-            self._follow(source, wanted)
+            if self._has_turn(source):
+                try:
+                    self._follow(source, wanted)
+                finally:
+                    self._free.release()
         except ShipitError as error:
             self._put((source.name, f"(its log ended: {error.what})"))
         finally:
             with self._lock:
                 self._reading -= 1
+
+    def _has_turn(self, source: Source) -> bool:
+        """Once another log has ended, where there are too many; False when nobody listens."""
+        if self._free.acquire(blocking=False):
+            return True
+        self._put((source.name, f"(waits: {_AT_ONCE} logs are followed already)"))
+        while not self._closed.is_set():
+            if self._free.acquire(timeout=_LOOK):
+                return True
+        return False
 
     def _follow(self, source: Source, wanted: Wanted) -> None:
         """Until the container has ended, through connections that break."""

@@ -176,3 +176,20 @@ def test_closing_ends_what_is_open(shop: Namespace, follow: Follow) -> None:
     iterator.close()  # type: ignore[attr-defined]
     while not following.drained:
         following.next(0.01)
+
+
+def test_more_logs_than_are_followed_at_once(
+    shop: Namespace, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are said to wait, and have their turn when another has ended."""
+    monkeypatch.setattr(logs, "_AT_ONCE", 1)
+    shop.put(pod("web-1"))
+    shop.write("web-1", "web", "one")
+    following = follow()
+    assert take(following, 1) == [("web-1", "one")]
+    shop.write("web-2", "web", "two")
+    shop.put(pod("web-2"))
+    assert take(following, 1) == [("web-2", "(waits: 1 logs are followed already)")]
+    shop.put(ended("web-1"))
+    shop.end_log("web-1", "web")
+    assert take(following, 1) == [("web-2", "two")]
