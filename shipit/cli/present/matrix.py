@@ -125,9 +125,7 @@ def build_matrix(
         at=now,
         commit=state.number,
         newest=_newest(newest) if newest else None,
-        environments=tuple(
-            _column(e, state.environment(e.name), live.get(e.name), now) for e in environments
-        ),
+        environments=tuple(_column(e, state, live.get(e.name), now) for e in environments),
         services=tuple(
             Row(
                 name,
@@ -190,12 +188,13 @@ def _digest(env: EnvironmentState, service: str) -> Digest | None:
 
 
 def _column(
-    environment: Environment, env: EnvironmentState, observed: Observed | None, now: datetime
+    environment: Environment, state: State, observed: Observed | None, now: datetime
 ) -> Column:
+    env = state.environment(environment.name)
     health, detail = _health(env)
     checked_at = env.current.checked_at if env.current else None
     if observed is not None and env.current is not None:
-        health, detail = _observed_health(env.current, observed)
+        health, detail = _observed_health(env.current, observed, state)
         checked_at = now
     hold = env.hold
     return Column(
@@ -237,10 +236,11 @@ def _health(env: EnvironmentState) -> tuple[Proof, str]:
     return Proof.HEALTHY, env.current.note
 
 
-def _observed_health(current: Deployed, observed: Observed) -> tuple[Proof, str]:
+def _observed_health(current: Deployed, observed: Observed, state: State) -> tuple[Proof, str]:
     """Each service that was proven must run now, whole and healthy. The worst decides."""
     found = [
-        _service_health(name, observed.services.get(name), current) for name in current.services
+        _service_health(name, observed.services.get(name), current, state)
+        for name in current.services
     ]
     for verdict in (Proof.UNHEALTHY, Proof.NOT_PROVEN):
         details = [detail for health, detail in found if health is verdict]
@@ -249,12 +249,20 @@ def _observed_health(current: Deployed, observed: Observed) -> tuple[Proof, str]
     return Proof.HEALTHY, ""
 
 
+def _alike(name: str, current: Deployed, state: State) -> Iterator[str]:
+    """The releases with the same image of it: a service that did not change since keeps the name
+    of the release that brought it."""
+    release = state.release(current.release)
+    image = release.images.get(name) if release else None
+    return (r.id for r in state.releases if image and r.images.get(name) == image)
+
+
 def _service_health(
-    name: str, service: ObservedService | None, current: Deployed
+    name: str, service: ObservedService | None, current: Deployed, state: State
 ) -> tuple[Proof, str]:
     if service is None or (service.running == 0 and service.desired > 0):
         return Proof.UNHEALTHY, f"{name} does not run"
-    if service.release_id and service.release_id != current.release_id:
+    if service.release_id not in ("", current.release_id, *_alike(name, current, state)):
         return Proof.UNHEALTHY, f"{name} runs {service.release_id}"
     if service.running < service.desired:
         return Proof.UNHEALTHY, f"{name}: {service.running} of {service.desired} run"

@@ -139,6 +139,21 @@ def observed(**changes: Any) -> dict[str, Observed]:
     return {"dev": Observed({"web": service}, "f")}
 
 
+def test_a_service_that_did_not_change_keeps_the_name_of_its_release(shop: Shop) -> None:
+    """On ECS its revision is the older release's: the image decides, and not the name."""
+    releases = [
+        shop.release("r2", web="w"),
+        shop.release("r1", web="w"),
+        shop.release("r0", web="v"),
+    ]
+    current = replace(shop.running("r2", web="w"))
+    assert current.current is not None
+    current = replace(current, current=replace(current.current, release=releases[0].digest))
+    for name, health in (("r1", Proof.HEALTHY), ("r0", Proof.UNHEALTHY)):
+        found = matrix(shop, live=observed(release_id=name), releases=releases, dev=current)
+        assert column(found, "dev").health is health
+
+
 @pytest.mark.parametrize(
     ("changes", "health", "detail"),
     [
