@@ -160,7 +160,7 @@ class Pool:
         seconds from the request's last byte to the answer's first.
 
         Raises OSError and http.client.HTTPException. A kept connection that turns out to be dead
-        is replaced once.
+        is replaced once; not for a body in pieces, since its receiver may have kept some of it.
         """
         connection = self._take(url)
         if not connection.fresh:
@@ -169,7 +169,7 @@ class Pool:
                     connection, method, url, headers, body, deadline=deadline, answer=answer
                 )
             except (ConnectionError, http.client.RemoteDisconnected):
-                if connection.overdue:
+                if connection.overdue or callable(body):
                     raise
             connection = self._connect(urlsplit(url))
         return self._exchange(

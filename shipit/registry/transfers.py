@@ -15,6 +15,11 @@ from shipit.registry.manifests import Descriptor
 from shipit.registry.retry import Patience, persist
 from shipit.registry.transport import Transport
 
+# What registries answer to the rest of an upload that does not fit what they kept of it.
+_DOES_NOT_FIT = (400, 416)
+_STILL_WRITING = 409
+_STUCK = 2  # tries of the rest that bring nothing: then all of it goes into a new upload
+
 
 class State(StrEnum):
     WAITING = "waiting"
@@ -82,7 +87,7 @@ class Courier:
     def _send(self, blob: Descriptor, session: str) -> None:
         """What the registry kept of an upload that broke is not sent again, where it tells."""
         download = Download(self._transport, self._source, blob.digest, blob.size)
-        patience, start = Patience(), 0
+        patience, start, stuck = Patience(), 0, 0
         while True:
             try:
                 blobs.put(
@@ -97,13 +102,16 @@ class Courier:
             except WrongContentError:
                 raise  # what the registry kept of it is wrong too
             except RemoteError as error:
-                if error.status or not error.temporary:
+                if not _may_go_on(error, start):
                     raise
                 kept, session = self._kept(session, error)
                 if not 0 < kept <= blob.size:
                     raise
+                stuck = 0 if kept > start else stuck + 1
+                if stuck == _STUCK:
+                    raise
                 patience.spend(error)
-                if kept > start:
+                if not stuck:
                     patience.progressed()
                 start = kept
             else:
@@ -123,3 +131,13 @@ class Courier:
             yield piece
             done += len(piece)
             self._report(Transfer(blob.digest, State.SENDING, done, blob.size))
+
+
+def _may_go_on(error: RemoteError, start: int) -> bool:
+    """Whether the rest of the upload may still be sent; as a mark on the error, whether all of it
+    may, in a new one."""
+    resumed = start > 0
+    error.temporary |= resumed and error.status in (*_DOES_NOT_FIT, _STILL_WRITING)
+    if resumed and error.status == _STILL_WRITING:
+        return True
+    return error.temporary and not error.status

@@ -12,6 +12,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -70,6 +71,7 @@ class Exchange(BaseHTTPRequestHandler):
             self._request(upstream)
             self._answer(upstream.getresponse())
         except (OSError, http.client.HTTPException):
+            _end(upstream)
             self.reset()
         finally:
             upstream.close()
@@ -146,6 +148,15 @@ class Exchange(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Tests have their own output."""
+
+
+def _end(upstream: http.client.HTTPConnection) -> None:
+    """Only after the registry has seen that the request broke off does its client hear of it: what
+    was kept is known then."""
+    with suppress(OSError, AttributeError):  # it was closed before, or never opened
+        upstream.sock.shutdown(socket.SHUT_WR)
+        while upstream.sock.recv(_PIECE):
+            pass
 
 
 def _extended(location: str, query: str) -> str:
