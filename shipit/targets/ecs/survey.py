@@ -98,18 +98,26 @@ class Survey:
     def whole(self, lives: Iterable[Live]) -> list[Live]:
         """With definitions, running tasks and, where something hints at one, the autoscaler."""
         several = list(lives)
-        filled = at_once(self._filled, several)
+        read = at_once(self._read, several)
+        tasks = {t["taskArn"]: t for t in self.task_details([a for _, arns in read for a in arns])}
+        filled = [
+            msgspec.structs.replace(
+                live,
+                definition=body,
+                definition_tags=tags,
+                tasks=tuple(tasks[arn] for arn in arns if arn in tasks),
+            )
+            for live, ((body, tags), arns) in zip(several, read, strict=True)
+        ]
         scaled = self._scaled([live for live in filled if _counted_by_another(live)])
         return [
             msgspec.structs.replace(live, scaled=scaled.get(live.name, live.scaled))
             for live in filled
         ]
 
-    def _filled(self, live: Live) -> Live:
-        body, tags = self.definition(str(live.service["taskDefinition"]))
-        return msgspec.structs.replace(
-            live, definition=body, definition_tags=tags, tasks=tuple(self.tasks(live.name))
-        )
+    def _read(self, live: Live) -> tuple[tuple[Json, dict[str, str]], list[str]]:
+        """Its revision, and its tasks' ARNs: they are described with those of the others."""
+        return self.definition(str(live.service["taskDefinition"])), self._task_arns(live.name)
 
     def definition(self, arn: str) -> tuple[Json, dict[str, str]]:
         """A revision and its tags; revisions never change, so each is asked for once."""
@@ -122,7 +130,10 @@ class Survey:
 
     def tasks(self, service: str, status: str = "RUNNING") -> list[Json]:
         """The tasks of a service that are to run (or have STOPPED, kept for an hour)."""
-        arns = self.cloud.pages(
+        return self.task_details(self._task_arns(service, status))
+
+    def _task_arns(self, service: str, status: str = "RUNNING") -> list[str]:
+        return self.cloud.pages(
             "ecs",
             "list_tasks",
             "taskArns",
@@ -130,16 +141,16 @@ class Survey:
             serviceName=service,
             desiredStatus=status,
         )
-        return self.task_details(arns)
 
     def task_details(self, arns: Sequence[str]) -> list[Json]:
-        found: list[Json] = []
-        for part in _parts(list(arns), _TASKS):
-            answer = self.cloud.call(
-                "ecs", "describe_tasks", cluster=self.cluster, tasks=list(part), include=["TAGS"]
-            )
-            found += answer.get("tasks") or ()
-        return found
+        found = at_once(self._describe_tasks, list(_parts(list(arns), _TASKS)))
+        return [task for answer in found for task in answer]
+
+    def _describe_tasks(self, arns: Sequence[str]) -> list[Json]:
+        answer = self.cloud.call(
+            "ecs", "describe_tasks", cluster=self.cluster, tasks=list(arns), include=["TAGS"]
+        )
+        return list(answer.get("tasks") or ())
 
     def _scaled(self, lives: Sequence[Live]) -> dict[str, str]:
         if not lives:

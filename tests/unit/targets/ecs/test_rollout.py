@@ -1,5 +1,6 @@
 """What reaches ECS in a deployment, and what is proven by it."""
 
+from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -57,6 +58,29 @@ def test_the_calls_of_an_unchanged_service_and_of_a_changed_one(shop: Shop) -> N
     changing = ["DescribeServices", "RegisterTaskDefinition", "UpdateService"]
     assert made[:8] == [*reading, "ListTasks", "DescribeTasks", *changing]
     assert set(made[8:]) <= set(POLLING)
+
+
+def test_the_calls_of_twenty_services_unchanged_and_changed(shop: Shop) -> None:
+    """At most four for one that does not change, the listing included, and eight for one that does
+    before the polling."""
+    several = {f"s{n:02}": PLAIN for n in range(20)}
+    shop.deploy(shop.desired(several))
+    start = len(shop.sim.requests)
+    shop.deploy(shop.desired(several))
+    assert Counter(asked(shop, start)) == {
+        "ListServices": 1,
+        "DescribeServices": 2,
+        "DescribeTaskDefinition": 20,
+        "ListTasks": 20,
+        "DescribeTasks": 1,
+    }
+    start = len(shop.sim.requests)
+    shop.deploy(shop.desired(several, version="2"))
+    made = asked(shop, start)
+    before = made[: len(made) - made[::-1].index("UpdateService")]
+    assert Counter(before)["RegisterTaskDefinition"] == Counter(before)["UpdateService"] == 20
+    assert len(before) <= 8 * 20
+    assert set(made[len(before) :]) <= set(POLLING)
 
 
 def test_11_twenty_services_are_polled_ten_at_a_time(shop: Shop) -> None:
