@@ -76,7 +76,7 @@ def test_the_newest_release_brings_its_services_before_they_run(shop: Shop) -> N
 
 
 def test_an_image_that_no_service_has_is_no_row(shop: Shop) -> None:
-    images = {"web": "w", "busybox:1.36": "b", "acme/envoy": "e"}
+    images: dict[str, Any] = {"web": "w", "busybox:1.36": "b", "acme/envoy": "e"}
     found = matrix(shop, releases=[shop.release("r1", **images)])
     assert [r.service for r in found.services] == ["web"]
 
