@@ -1,11 +1,9 @@
-"""Running containers as rows, and times as people write them."""
+"""Running containers as rows."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from shipit.errors import UsageError
-from shipit.model.duration import parse_duration
 from shipit.targets.ecs.names import last_part
 from shipit.targets.ecs.survey import Live
 
@@ -50,18 +48,3 @@ def _ports(definition: Json, address: str) -> str:
         f"{where}{port['containerPort']}/{port.get('protocol', 'tcp')}"
         for port in definition.get("portMappings") or ()
     )
-
-
-def moment(since: str, now: datetime) -> datetime:
-    """`10m` (ago), or a date and time. Raises UsageError."""
-    try:
-        return now - parse_duration(since)
-    except ValueError:
-        pass
-    try:
-        said = datetime.fromisoformat(since)
-    except ValueError:
-        raise UsageError(
-            f"{since!r} is not a time", next_step="write 10m, or 2026-11-24T08:00:00Z"
-        ) from None
-    return said if said.tzinfo else said.astimezone()

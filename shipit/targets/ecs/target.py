@@ -19,6 +19,7 @@ from shipit.model.deployment import (
     Plan,
     Rollout,
 )
+from shipit.model.duration import moment
 from shipit.model.permission import Permission
 from shipit.model.pipeline import EcsTarget
 from shipit.model.progress import Failed, Mark, Outcome, Progress, Stage, Succeeded
@@ -209,7 +210,7 @@ class EcsCluster:
     def logs(
         self, services: Sequence[str], *, follow: bool, tail: int | None, since: str | None
     ) -> Iterator[tuple[str, str]]:
-        start = listing.moment(since, datetime.now(UTC)) if since else None
+        start = moment(since, datetime.now(UTC)) if since else None
         readers = [
             Reader(self._cloud, source, start)
             for live in (*self._whole(services), *self._runs(services, "RUNNING", "STOPPED"))

@@ -1,12 +1,13 @@
 """Durations as people write them."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipit.model.duration import format_duration, parse_duration
+from shipit.errors import UsageError
+from shipit.model.duration import format_duration, moment, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -77,3 +78,28 @@ def test_said_and_read_again_it_is_the_same_to_two_units(seconds: int) -> None:
     assert len(said.split()) <= 2
     assert heard <= seconds
     assert seconds - heard < max(3600, seconds * 0.05)
+
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("said", "at"),
+    [
+        ("90m", datetime(2026, 11, 24, 10, 30, tzinfo=UTC)),
+        ("2026-11-24T08:00:00Z", datetime(2026, 11, 24, 8, 0, tzinfo=UTC)),
+        ("2026-11-24T08:00:00+02:00", datetime(2026, 11, 24, 6, 0, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_is_ago_or_said(said: str, at: datetime) -> None:
+    assert moment(said, NOW) == at
+
+
+def test_a_moment_without_a_zone_is_of_this_machine() -> None:
+    naive = datetime(2026, 11, 24, 8, 0)
+    assert moment("2026-11-24 08:00", NOW) == naive.astimezone()
+
+
+def test_what_is_no_moment() -> None:
+    with pytest.raises(UsageError, match="'yesterday' is not a time"):
+        moment("yesterday", NOW)
