@@ -5,11 +5,15 @@ from itertools import count
 from typing import Any
 
 import pytest
+from botocore import xform_name
 from botocore.credentials import Credentials
+from msgspec.structs import replace
 
+from shipit.model.progress import Succeeded
 from shipit.targets.ecs import pace
 from shipit.targets.ecs.cloud import Cloud
-from tests.unit.targets.ecs.conftest import Shop
+from shipit.targets.ecs.target import EcsCluster
+from tests.unit.targets.ecs.conftest import Shop, digest
 
 # AWS's own: docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
 DOCUMENTED = {
@@ -99,7 +103,7 @@ def test_an_account_is_read_from_its_keys() -> None:
 
 
 def test_11_all_targets_of_the_process_share_an_accounts_rate(shop: Shop) -> None:
-    """Fifty of them ask as fast as they may; the simulation's clock counts what reached it."""
+    """They ask as fast as they may; the simulation's clock counts what reached it."""
     clouds = [Cloud("eu-west-1", clock=shop.clock, pause=shop.pause) for _ in range(5)]
     for number, cloud in zip(range(200), _again(clouds), strict=False):
         cloud.call("ecs", "list_services", cluster="prod", maxResults=1 + number % 100)
@@ -107,6 +111,36 @@ def test_11_all_targets_of_the_process_share_an_accounts_rate(shop: Shop) -> Non
     assert seconds[0] <= 61
     assert all(n <= 11 for second, n in seconds.items() if second)
     assert sum(seconds.values()) == 200
+
+
+def test_11_fifty_targets_in_step_stay_under_what_aws_documents(shop: Shop) -> None:
+    """Each deploys a service of its own into one account. Only waiting moves the clock here: what
+    is not held back comes in one second."""
+    desired = replace(shop.desired(), deadline=3600.0)
+    targets = [
+        EcsCluster(
+            "t",
+            replace(shop.settings, prefix=f"e{number:02}"),
+            "dev",
+            "shop",
+            "/",
+            clock=shop.clock,
+            pause=shop.pause,
+        )
+        for number in range(50)
+    ]
+    seen = [target.observe() for target in targets]
+    rollouts = [t.apply(t.plan(desired, o)) for t, o in zip(targets, seen, strict=True)]
+    ends = [list(t.follow(r))[-1] for t, r in zip(targets, rollouts, strict=True)]
+    assert ends == [Succeeded({"web": digest("1")})] * 50
+    kinds = {xform_name(r.operation) for r in shop.sim.requests}
+    assert {"describe_services", "register_task_definition"} <= kinds
+    for kind in kinds & DOCUMENTED.keys():
+        burst, steady = DOCUMENTED[kind]
+        made = [r.at for r in shop.sim.requests if xform_name(r.operation) == kind]
+        for start in made:
+            within = sum(start <= at < start + 10 for at in made)
+            assert within <= burst + steady * 10
 
 
 def _again(clouds: list[Cloud]) -> Any:
