@@ -23,6 +23,7 @@ _SANDBOX = "shipit.test/sandbox:1"
 _PLUGINS = ("/usr/lib/cni", "/opt/cni/bin")
 _DEADLINE = 60.0  # seconds for the node to be ready, and for its pods to be gone
 _PATIENCE = 15.0  # seconds for a process to end when asked to
+_WITH_US = ("setpriv", "--pdeathsig", "TERM")  # ends when this process does, also when it is killed
 _DOCKERFILE = """\
 FROM scratch
 COPY busybox /bin/busybox
@@ -51,9 +52,9 @@ def missing() -> str:
     """Why no kubelet can run here, "" when one can."""
     if not program.argv("kubelet"):
         return "no kubelet: `scripts/control-plane` builds it where Go is there"
-    absent = [name for name in ("containerd", "ctr", "runc") if not _path(name)]
+    absent = [name for name in ("containerd", "ctr", "runc", "setpriv") if not _path(name)]
     if absent:
-        return f"no {', '.join(absent)}: they come with the Docker engine"
+        return f"no {', '.join(absent)}: the Docker engine's packages have them"
     if not _plugins():
         return "no CNI plugins: `apt install containernetworking-plugins`"
     return "" if os.geteuid() == 0 else "a kubelet needs root"
@@ -73,7 +74,9 @@ class Kubelet:
 
     def start(self) -> None:
         self._make_network()
-        self._start("containerd", [_path("containerd"), "--config", str(self._containerd())])
+        self._start(
+            "containerd", [*_WITH_US, _path("containerd"), "--config", str(self._containerd())]
+        )
         self._until("containerd", lambda: self._ctr("version") == 0)
         assert self._ctr("-n", "k8s.io", "images", "import", str(self._sandbox())) == 0
         self._start("kubelet", self._kubelet())
