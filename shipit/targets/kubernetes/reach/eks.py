@@ -2,8 +2,7 @@
 
 The token is what `aws eks get-token` makes: a GetCallerIdentity request to STS, signed with the
 cluster's name, which EKS sends to learn who we are (kubernetes-sigs/aws-iam-authenticator, "API
-Authorization from Outside a Cluster"). Signing it asks nobody. Needs the extras `aws` and
-`kubernetes`.
+Authorization from Outside a Cluster"). Signing it asks nobody. Needs the extra `aws`.
 """
 
 import base64

@@ -1,7 +1,7 @@
 """A GKE cluster: Google's API knows its endpoint and certificate, Google's identity is the token.
 
 cloud.google.com/kubernetes-engine/docs: "Customize your network isolation" (the endpoints), and
-the REST reference of projects.locations.clusters. Needs the extras `gcp` and `kubernetes`.
+the REST reference of projects.locations.clusters. Needs the extra `gcp`.
 """
 
 import base64
