@@ -19,7 +19,8 @@ def command(session: Session, environment: str, *, keep: int, yes: bool) -> None
     """Take away what deployments left over and nothing needs any more.
 
     On ECS these are revisions of task definitions that no service, task, schedule or rule uses, and
-    that are of no release that runs or ran before. Shows them, then asks.
+    that are of no release that runs or ran before. In registries these are retention tags with an
+    image's digits (shipit-ENV-0123456789ab) of which the same is true. Shows them, then asks.
     """
     from shipit.cli.present.question import ask
     from shipit.cli.present.table import table
@@ -28,8 +29,8 @@ def command(session: Session, environment: str, *, keep: int, yes: bool) -> None
     found = find(session.project, environment, keep)
     rows = [(f.target, one.name, one.why) for f in found for one in f.leftovers]
     if rows and not session.as_json:
-        table(["target", "revision", "why it was made"], rows)
+        table(["where", "what", "why it was made"], rows)
     if rows and not yes:
-        ask(f"take {len(rows)} away?", f"{len(rows)} revisions would be deleted")
+        ask(f"take {len(rows)} away?", f"{len(rows)} would be deleted")
     gone = list(clear(session.project, environment, found, keep)) if rows else []
     session.show({"removed": gone}, lambda: click.echo(f"removed {len(gone)}"))

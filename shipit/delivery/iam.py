@@ -28,7 +28,7 @@ def least(
     desired = newest(project, wanted)
     permissions = [
         *_of_targets(project, wanted, desired, account, clearing=clearing),
-        *_always(project, wanted),
+        *_always(project, wanted, clearing=clearing),
     ]
     if not permissions:
         raise UsageError(
@@ -44,12 +44,12 @@ def beforehand(project: Project, environment: str, account: str) -> tuple[dict[s
     try:
         return least(project, environment, account, clearing=False)
     except UsageError as error:
-        known = policy(_always(project, project.environment(environment)))
+        known = policy(_always(project, project.environment(environment), clearing=False))
         return known, error.what if known["Statement"] else ""
 
 
-def _always(project: Project, wanted: Environment) -> Iterator[Permission]:
-    yield from _of_registries(project, wanted)
+def _always(project: Project, wanted: Environment, *, clearing: bool) -> Iterator[Permission]:
+    yield from _of_registries(project, wanted, clearing=clearing)
     yield from of_the_ledger.needed(project.pipeline.ledger)
 
 
@@ -66,11 +66,14 @@ def _of_targets(
             yield from target.permissions(desired, account, clearing=clearing)
 
 
-def _of_registries(project: Project, wanted: Environment) -> Iterator[Permission]:
+def _of_registries(
+    project: Project, wanted: Environment, *, clearing: bool
+) -> Iterator[Permission]:
     """What is deployed is pulled from where it was built, and pushed to where it is served from:
     its retention tags are written there."""
     found = needed(project, compose.render_all(project.pipeline))
     for repository in found.get(project.pipeline.registry, ()):
-        yield from of_the_registry.needed(repository, push=not wanted.registry)
+        own = not wanted.registry
+        yield from of_the_registry.needed(repository, push=own, clear=own and clearing)
     for repository in found.get(wanted.registry, ()) if wanted.registry else ():
-        yield from of_the_registry.needed(repository, push=True)
+        yield from of_the_registry.needed(repository, push=True, clear=clearing)

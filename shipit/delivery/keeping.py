@@ -1,12 +1,13 @@
 """Retention tags for what an environment runs and what it ran before."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from shipit.delivery.desired import desire, released
 from shipit.delivery.project import Project, Registries
 from shipit.delivery.request import Step
 from shipit.delivery.work import Work
 from shipit.errors import ShipitError
+from shipit.model.deployment import Leftover
 from shipit.model.digest import Digest
 from shipit.model.image import Image
 from shipit.model.pipeline import Environment
@@ -50,3 +51,16 @@ def _images(
         for service, image in desired.images.items()
         if environment.registry or released(release, service, image).origin == BUILT
     ]
+
+
+def superseded(
+    project: Project, environment: Environment, registries: Registries, releases: Collection[Digest]
+) -> Iterator[Leftover]:
+    """Its retention tags with digits that keep nothing of these releases, in the repositories from
+    which it is served."""
+    known = [project.ledger.get_release(digest) for digest in releases]
+    needed = {found.image.digest for release in known for found in release.images.values()}
+    kept = tags(project, environment, registries)
+    for repository in sorted({one.image.repository for one in kept}):
+        for tag in retention.superseded(registries.client, environment.name, repository, needed):
+            yield Leftover(f"{repository}:{tag}", f"{repository}:{tag}", "kept what ran here once")

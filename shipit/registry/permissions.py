@@ -15,7 +15,7 @@ _PUSH = (
 )
 
 
-def needed(repository: str, *, push: bool) -> Iterator[Permission]:
+def needed(repository: str, *, push: bool, clear: bool = False) -> Iterator[Permission]:
     """For one repository; nothing where it is not a private one of ECR's."""
     registry, name = address.split(repository)
     host = aws.parse(registry)
@@ -28,3 +28,5 @@ def needed(repository: str, *, push: bool) -> Iterator[Permission]:
     yield Permission("see that repositories are there", ("ecr:DescribeRepositories",), (arn,))
     if push:
         yield Permission("push images", _PUSH, (arn,))
+    if clear:
+        yield Permission("delete retention tags", ("ecr:BatchDeleteImage",), (arn,))

@@ -2,15 +2,17 @@
 
 `shipit-<env>` is what runs, `shipit-<env>-previous` what ran before and may be gone back to. Where
 one repository has several images of an environment, or does not let tags move, the tag is
-`shipit-<env>-<12 digits of the digest>`.
+`shipit-<env>-<12 digits of the digest>`: such tags become too many, and are deleted on purpose.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from shipit.errors import RemoteError, ShipitError
+from shipit.model.digest import Digest
 from shipit.model.image import Image
 
 if TYPE_CHECKING:
@@ -90,3 +92,30 @@ def unkept(client: "Client", tags: Iterable[Kept]) -> list[tuple[Image, str]]:
         what = f"is {there.digest.short}" if there else "is missing"
         found.append((kept.image, f"the retention tag {kept.image.repository}:{kept.tag} {what}"))
     return found
+
+
+def superseded(
+    client: "Client", environment: str, repository: str, needed: Collection[Digest]
+) -> list[str]:
+    """The environment's tags with digits in this repository that keep none of the needed images."""
+    ours = re.compile(rf"shipit-{re.escape(environment)}-([0-9a-f]{{12}})")
+    short = {digest.short for digest in needed}
+    found = (ours.fullmatch(tag) for tag in client.tags(repository))
+    return [tag[0] for tag in found if tag and tag[1] not in short]
+
+
+def delete(client: "Client", repository: str, tag: str) -> None:
+    """The tag alone. Raises RemoteError where a registry deletes no tags, as many do not."""
+    try:
+        client.delete_manifest(repository, tag)
+    except RemoteError as error:
+        if error.status not in (400, 405):
+            raise
+        raise RemoteError(
+            f"{repository}:{tag} could not be deleted: the registry deletes no tags",
+            error.what,
+            "delete it with the registry's own tools, or leave it: it costs what the image costs",
+            request=error.request,
+            status=error.status,
+            reasons=error.reasons,
+        ) from None

@@ -50,7 +50,7 @@ class Repositories:
         self.missing: dict[str, list[str]] = {}
         self.errors: dict[str, Exception] = {}
         self.copied: list[tuple[str, str]] = []
-        self.tags: dict[str, Digest] = {}
+        self.tagged: dict[str, Digest] = {}
 
     def verify(self, image: Image) -> list[str]:
         self._called("verify")
@@ -65,7 +65,7 @@ class Repositories:
         """A digest is there, unless it is missing; a tag when it was written."""
         self._called("head_manifest")
         if isinstance(reference, str):
-            found = self.tags.get(f"{repository}:{reference}")
+            found = self.tagged.get(f"{repository}:{reference}")
         else:
             found = None if f"{repository}@{reference}" in self.missing else reference
         return Descriptor("", found, 0) if found else None
@@ -73,9 +73,16 @@ class Repositories:
     def tag(self, image: Image, tag: str, *, move: bool = False) -> bool:
         self._called("tag")
         named = f"{image.repository}:{tag}"
-        changed = self.tags.get(named) != image.digest
-        self.tags[named] = image.digest
+        changed = self.tagged.get(named) != image.digest
+        self.tagged[named] = image.digest
         return changed
+
+    def tags(self, repository: str) -> list[str]:
+        return [n.rpartition(":")[2] for n in self.tagged if n.rpartition(":")[0] == repository]
+
+    def delete_manifest(self, repository: str, reference: str) -> bool:
+        self._called("delete_manifest")
+        return self.tagged.pop(f"{repository}:{reference}", None) is not None
 
     def _called(self, method: str) -> None:
         if method in self.errors:

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
+from shipit.errors import RemoteError
 from shipit.model.image import Image
 from shipit.registry import retention
 from shipit.registry.client import Client
 from shipit.registry.retention import unkept, wanted
+from tests.contract.registry.conftest import DEBIAN
 from tests.fakes import registry_images as images
 from tests.fakes.registry import FakeRegistry, answer_error, times
 
@@ -98,3 +102,30 @@ def test_what_cannot_be_tagged_is_told_and_raises_nothing(tmp_path: Path, client
 
     assert said.startswith(f"{repository}:shipit-dev could not be written, so clean-up may delete")
     assert "refuses the credentials" in said
+
+
+def test_tags_with_digits_that_keep_nothing_are_found_and_deleted(
+    client: Client, repository: str, kind: str
+) -> None:
+    """The tag alone: the image stays. docker-registry 2.8 deletes no tags, and is told so."""
+    one, two = (_image(client, repository, text) for text in ("one", "two"))
+    old, kept = f"shipit-dev-{one.digest.short}", f"shipit-dev-{two.digest.short}"
+    for image, tag in (
+        (one, old),
+        (one, "v1"),
+        (two, kept),
+        (one, f"shipit-qa-{one.digest.short}"),
+    ):
+        client.tag(image, tag)
+    client.tag(one, "shipit-dev-notadigest0")
+
+    found = retention.superseded(client, "dev", repository, {two.digest})
+
+    assert found == [old]
+    if kind == DEBIAN:
+        with pytest.raises(RemoteError, match="the registry deletes no tags"):
+            retention.delete(client, repository, old)
+        return
+    retention.delete(client, repository, old)
+    assert old not in client.tags(repository)
+    assert client.head_manifest(repository, "v1") is not None

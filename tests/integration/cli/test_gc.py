@@ -66,7 +66,7 @@ def left(sim: SimulatedEcs) -> list[int]:
 
 def test_it_shows_what_would_go_and_asks(shipit: Shipit, sim: SimulatedEcs) -> None:
     ran = shipit("gc", "--env", "production", "--keep", "1")
-    refused(ran, "2 revisions would be deleted", "run it again with --yes")
+    refused(ran, "2 would be deleted", "run it again with --yes")
     assert [line.split() for line in ran.out.splitlines()[1:]] == [
         ["default", f"{FAMILY}:2", "of", "release", "r1"],
         ["default", f"{FAMILY}:1", "of", "release", "r0"],

@@ -44,6 +44,17 @@ def test_a_policy_for_targets_and_registry(shop: Shipit) -> None:
         "arn:aws:ecs:eu-west-1:111122223333:service/prod/shop-production-*"
     ]
     assert all("*" not in action for action in by_action)
+    assert "ecr:BatchDeleteImage" not in by_action
+
+
+def test_cleaning_up_also_deletes_tags(shop: Shipit) -> None:
+    ran = shop("iam", "--env", "production", "--gc")
+    assert ran.code == 0, ran.told()
+    by_action = {action: s for s in ran.json["Statement"] for action in s["Action"]}
+    assert by_action["ecr:BatchDeleteImage"] == by_action["ecr:PutImage"] | {
+        "Sid": by_action["ecr:BatchDeleteImage"]["Sid"],
+        "Action": ["ecr:BatchDeleteImage"],
+    }
 
 
 def test_an_environment_without_aws_is_told(shop: Shipit) -> None:

@@ -11,13 +11,13 @@ from tests.fakes.project import HOME, FakeProject, environment, fails, run, told
 def test_tags_follow_what_runs(project: FakeProject) -> None:
     a = project.release("a", services=("web", "redis"), resolved=("redis",))
     run(deploy(project, Request("dev")))
-    assert project.repositories.tags == {f"{HOME}/web:shipit-dev": a.images["web"]}
+    assert project.repositories.tagged == {f"{HOME}/web:shipit-dev": a.images["web"]}
 
     b = project.release("b", services=("web", "redis"), resolved=("redis",))
     run(deploy(project, Request("dev")))
     run(deploy(project, Request("dev")))
 
-    assert project.repositories.tags == {
+    assert project.repositories.tagged == {
         f"{HOME}/web:shipit-dev": b.images["web"],
         f"{HOME}/web:shipit-dev-previous": a.images["web"],
     }
@@ -27,7 +27,7 @@ def test_an_environments_own_registry_keeps_every_image(project: FakeProject) ->
     own = FakeProject(project.root, environment("dev", registry="registry.example/shop"))
     a = own.release("a", services=("redis", "web"), resolved=("redis",))
     run(deploy(own, Request("dev")))
-    assert own.repositories.tags == {
+    assert own.repositories.tagged == {
         f"registry.example/shop/{name}:shipit-dev": a.images[name] for name in ("redis", "web")
     }
 
@@ -58,4 +58,4 @@ def test_a_way_back_moves_no_tag(project: FakeProject) -> None:
 
     fails(deploy(project, Request("dev")), RolledBackError)
 
-    assert project.repositories.tags == {f"{HOME}/web:shipit-dev": a.images["web"]}
+    assert project.repositories.tagged == {f"{HOME}/web:shipit-dev": a.images["web"]}

@@ -9,11 +9,18 @@ from shipit.delivery.deploy import deploy
 from shipit.delivery.leftovers import clear, find
 from shipit.delivery.request import Request
 from shipit.delivery.rollback import rollback
-from shipit.errors import LeasedError, PreconditionError, RolledBackError, UsageError
+from shipit.errors import (
+    LeasedError,
+    PreconditionError,
+    RemoteError,
+    RolledBackError,
+    UsageError,
+)
 from shipit.model.deployment import Leftover
+from shipit.model.digest import Digest
 from shipit.model.events import DeploymentStarted, Kind
 from shipit.model.progress import Reason
-from tests.fakes.project import FakeProject, fails, run
+from tests.fakes.project import HOME, FakeProject, environment, fails, run
 from tests.fakes.target import FakeTarget
 
 
@@ -96,3 +103,43 @@ def test_not_while_a_deployment_is_under_way(project: FakeProject, untidy: Untid
 def test_a_target_that_keeps_nothing_over_says_so(project: FakeProject, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"leave nothing over on dev's targets \(docker\)"):
         find(project, "dev", 10)
+
+
+def _old(project: FakeProject, *tags: str) -> None:
+    for tag in tags:
+        project.repositories.tagged[f"{HOME}/web:{tag}"] = Digest.of(tag.encode())
+
+
+def test_35_tags_with_digits_that_keep_nothing_go(tmp_path: Path) -> None:
+    """Failure mode 35: not those of what runs, ran before, runs elsewhere, or is none of ours."""
+    project = FakeProject(tmp_path, environment("dev"), environment("qa"))
+    made = {name: project.release(name) for name in "abcd"}
+    run(deploy(project, Request("qa", "a")))
+    for name in "bcd":
+        run(deploy(project, Request("dev", name)))
+    web = {name: release.images["web"] for name, release in made.items()}
+    _old(project, "shipit-dev-0123456789ab", "shipit-dev-x", "shipit-qa-0123456789ab", "v1")
+    for name in "abcd":
+        project.repositories.tagged[f"{HOME}/web:shipit-dev-{web[name].short}"] = web[name]
+
+    found = find(project, "dev", 0)
+
+    gone = [f"{HOME}/web:shipit-dev-0123456789ab", f"{HOME}/web:shipit-dev-{web['b'].short}"]
+    assert [one.name for one in found[0].leftovers] == gone
+    assert [one.leftovers[0].name for one in find(project, "dev", 3)] == gone[:1]
+    assert list(clear(project, "dev", found, 0)) == gone
+    assert not set(gone) & set(project.repositories.tagged)
+    assert f"{HOME}/web:shipit-qa-0123456789ab" in project.repositories.tagged
+
+
+def test_a_registry_that_deletes_no_tags_is_told(project: FakeProject) -> None:
+    project.release("a")
+    run(deploy(project, Request("dev")))
+    _old(project, "shipit-dev-0123456789ab")
+    found = find(project, "dev", 0)
+    project.repositories.errors["delete_manifest"] = RemoteError("405", status=405)
+
+    with pytest.raises(RemoteError, match="the registry deletes no tags") as caught:
+        list(clear(project, "dev", found, 0))
+
+    assert "the registry's own tools" in caught.value.next_step
