@@ -187,6 +187,9 @@ def _deploy(path: str, deploy: Json) -> Iterator[Refusal]:
         yield from _unknown(
             f"{path}.resources.{key}", _value(deploy, ("resources", key)) or {}, known
         )
+    devices = _value(deploy, ("resources", "reservations", "devices"))
+    for where, item in _items(f"{path}.resources.reservations.devices", devices):
+        yield from _unknown(where, item, _INNER["gpus"])
 
 
 def _values(path: str, definition: Json) -> Iterator[Refusal]:

@@ -57,17 +57,19 @@ def render(desired: Desired, setting: Setting) -> Rendered:
     scope = Scope(desired, setting)
     if desired.source:
         honoured.refuse(desired.project, (*desired.before, *desired.after))
+        _refuse_tasks(scope)
         objects = adopted.objects(scope)
         return Rendered(objects, adopted.workloads(objects))
     honoured.refuse(desired.project, scope.everything)
     services.refuse_two_of_a_name(scope)
+    _refuse_tasks(scope)
     pods = sharing.pods(scope)
     made = _objects(scope, pods)
     return Rendered(
         objects=tuple(sorted(made, key=lambda one: _ORDER.index(one["kind"]))),
         workloads={_service_of(one): one for one in made if _is_workload(one)},
         beside={member: head for head, members in pods.items() for member in members[1:]},
-        notes=tuple(_notes(scope)),
+        notes=tuple(_notes(scope, pods)),
     )
 
 
@@ -100,6 +102,12 @@ def needs(desired: Desired, service: str, setting: Setting) -> tuple[Json, ...]:
         *configs.config_maps(scope, (service,)),
         *(one for one in _claims(scope) if one["metadata"]["name"] in held),
     )
+
+
+def _refuse_tasks(scope: Scope) -> None:
+    """What a Job could not have is found with the rest, and not when it is about to run."""
+    for service in (*scope.desired.before, *scope.desired.after):
+        patches.of_kind(scope, service, jobs.job(scope, service, "", ()))
 
 
 def _service_of(one: Json) -> str:
@@ -153,10 +161,11 @@ def _is_workload(one: Json) -> bool:
     return one["kind"] in ("Deployment", "StatefulSet", "DaemonSet")
 
 
-def _notes(scope: Scope) -> Iterator[str]:
+def _notes(scope: Scope, pods: dict[str, tuple[str, ...]]) -> Iterator[str]:
     yield from honoured.notes(scope.project, scope.desired.services, scope.everything)
     yield from claims.notes(scope)
     yield from services.notes(scope)
-    for service in scope.desired.services:
+    for service, members in pods.items():
         deploy = scope.definition(service).get("deploy") or {}
-        yield from rollout.notes(f"services.{service}", deploy)
+        kind = workloads.kind_of(scope, members)
+        yield from rollout.notes(f"services.{service}", deploy, kind)

@@ -46,7 +46,9 @@ def place(scope: Scope, config: str) -> Place:
     if len(content.encode()) > _MOST:
         raise ConfigurationError("it is larger than 1 MiB, the most of a ConfigMap", path=path)
     digest = Digest.of(content.encode())
-    return Place(names.label(f"{scope.instance}-{config}-{digest.hex[:10]}"), _CONTENT)
+    own, usual = defined.get("name"), f"{scope.project.get('name')}_{config}"
+    called = f"{scope.instance}-{config}" if own in (None, usual) else str(own)
+    return Place(names.label(f"{called}-{digest.hex[:10]}"), _CONTENT)
 
 
 def config_maps(scope: Scope, services: tuple[str, ...]) -> Iterator[Json]:

@@ -81,6 +81,8 @@ def _patched(one: Json, patch: Json | None, path: str) -> Json:
             path=where,
             next_step="a container more is a service with `x-kubernetes: {pod: …}`",
         )
+    if list(_marks(made)) != list(_marks(one)):
+        raise _fixed(where)
     return made
 
 
@@ -150,6 +152,16 @@ def _merged_items(base: list[Any], patch: list[Any], key: str, kind: str, path: 
         if not places:
             made.append(deepcopy(dict(item)))
     return made
+
+
+def _marks(one: Json) -> Iterator[Any]:
+    """What a null at any height would take away: names, selectors, and our labels."""
+    metadata = one.get("metadata") or {}
+    yield metadata.get("name"), metadata.get("namespace"), (one.get("spec") or {}).get("selector")
+    for _, key, held in _walk(one, ""):
+        ours = [held[label] for label in _OURS if label in held] if key == "labels" else []
+        if ours:
+            yield ours
 
 
 def _images(one: Any) -> Iterator[tuple[str, str]]:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from shipit.errors import ConfigurationError
-from shipit.targets.kubernetes import names
+from shipit.targets.kubernetes import extension, names
 from shipit.targets.kubernetes.render import (
     accounts,
+    claims,
     container,
     files,
     labels,
@@ -41,6 +42,13 @@ def template(scope: Scope, members: tuple[str, ...]) -> Json:
 def once(scope: Scope, service: str, called: str, command: tuple[str, ...] = ()) -> Json:
     """Of one that runs to its end, and is not started again. `called` is its NAME."""
     own = {**names.labels(scope.desired, service), names.NAME: called}
+    for volume in claims.mounted(scope.definition(service)):
+        if claims.said(scope, volume).each:
+            raise ConfigurationError(
+                f"every replica has one of its own, and {service} would be none of them",
+                path=f"volumes.{volume}.{extension.KEY}.each",
+                next_step="`shipit exec` runs a command in one of the replicas",
+            )
     return {
         "metadata": _metadata(scope, service, own),
         "spec": {

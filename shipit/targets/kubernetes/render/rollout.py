@@ -58,12 +58,17 @@ def ready_for(deploy: Mapping[str, Any], *, is_asked: bool) -> int:
     return max(said, 0 if is_asked else _SETTLE)
 
 
-def notes(path: str, deploy: Mapping[str, Any]) -> Iterator[str]:
-    action = (deploy.get("update_config") or {}).get("failure_action")
-    if action in ("continue", "rollback"):
+def notes(path: str, deploy: Mapping[str, Any], kind: str) -> Iterator[str]:
+    update = deploy.get("update_config") or {}
+    if update.get("failure_action") in ("continue", "rollback"):
         yield (
             f"{path}.deploy.update_config.failure_action has no effect on Kubernetes: it goes back"
             " by itself never; shipit does, to what was proven"
+        )
+    if kind == "StatefulSet" and update.get("parallelism", 1) != 1:
+        yield (
+            f"{path}.deploy.update_config.parallelism has no effect on Kubernetes: where a volume"
+            " is in one pod at a time, they go one after the other"
         )
 
 
