@@ -72,6 +72,23 @@ def test_a_signature_that_is_added_follows(client: Client, ways: tuple[str, str]
     assert vouching.vouchers(client, destination, image) == vouching.vouchers(client, source, image)
 
 
+def test_what_is_added_to_a_platform_follows_with_the_next_deployment(
+    client: Client, ways: tuple[str, str]
+) -> None:
+    """Whose copy takes nothing at its word; one by hand asks about the image itself alone."""
+    source, destination = ways
+    image = vouching.push_signed(client, source, "web")
+    client.copy(image, destination)
+    child = client.get_manifest(source, image.platforms[1].manifest)
+    images.push_referrer(client, source, child, "application/late")
+    vouching.push_signature_tag(client, source, child.digest, "late")
+
+    assert not client.copy(image, destination).changed
+    assert client.copy(image, destination, whole=True).vouchers == 2
+
+    assert vouching.vouchers(client, destination, image) == vouching.vouchers(client, source, image)
+
+
 def test_a_signature_that_only_the_destination_has_is_kept(
     client: Client, ways: tuple[str, str]
 ) -> None:

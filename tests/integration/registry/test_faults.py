@@ -10,13 +10,14 @@ import pytest
 
 from shipit.errors import PreconditionError, RemoteError
 from shipit.model.digest import Digest
-from shipit.model.image import Reference
+from shipit.model.image import Image, Reference
 from shipit.registry import retry
 from shipit.registry.client import Client
 from shipit.registry.credentials import Credentials
 from shipit.registry.embedded.handler import Handler, abort
 from shipit.registry.keychain import Chain
 from tests.fakes import registry_images as images
+from tests.fakes import registry_vouchers as vouching
 from tests.fakes.registry import FakeRegistry, answer_error, failing, times
 
 SECRET = "hunter2-and-more"
@@ -292,6 +293,52 @@ def test_an_unchanged_copy_asks_once_per_manifest_and_twice_more(
         "GET /v2/shop/web/tags/list",
     ]
     assert len(second.requests) == 3
+
+
+def _again(
+    registry: FakeRegistry, client: Client, second: FakeRegistry, image: Image
+) -> tuple[list[str], list[str]]:
+    """What is asked of the source and of the destination for a copy that is there."""
+    client.copy(image, f"{second.address}/production/web")
+    registry.requests.clear()
+    second.requests.clear()
+    assert not client.copy(image, f"{second.address}/production/web").changed
+    return registry.requests, second.requests
+
+
+def test_an_unchanged_copy_of_a_signed_index_of_four_platforms(
+    registry: FakeRegistry, client: Client, second: FakeRegistry
+) -> None:
+    """Signed by referrers and by cosign's tags, the platforms too: no more than a request for each
+    manifest of the tree, and two."""
+    repository = f"{registry.address}/shop/web"
+    image = vouching.push_signed(client, repository, "web", platforms=4)
+    vouchers = {d for found in vouching.vouchers(client, repository, image).values() for d in found}
+    tree = 1 + 4 + len(vouchers)
+
+    asked, there = _again(registry, client, second, image)
+
+    assert len(vouchers) == 10
+    assert len(asked) + len(there) <= tree + 2
+    assert {r.split()[0] for r in asked + there} == {"GET"}
+
+
+def test_a_digest_tag_of_the_image_costs_one_request_more(
+    registry: FakeRegistry, client: Client, second: FakeRegistry
+) -> None:
+    """Which signatures it holds now is only known from what it names at the source, and whether
+    they are there only from what it names there."""
+    repository = f"{registry.address}/shop/web"
+    image = images.push_two_platforms(client, repository, "web")
+    suffixes = ("sig", "att", "sbom")
+    for suffix in suffixes:
+        vouching.push_signature_tag(client, repository, image.digest, suffix, suffix=suffix)
+    tree = 1 + 2 + len(suffixes)
+
+    asked, there = _again(registry, client, second, image)
+
+    assert len(asked) == 2 + len(suffixes)
+    assert len(there) == tree
 
 
 def test_a_blob_is_one_put_and_never_patched(
