@@ -10,6 +10,9 @@ from shipit.targets.interface import Target
 _KINDS = {
     "docker": "shipit.targets.docker.target:DockerEngine",
     "ecs": "shipit.targets.ecs.target:EcsCluster",
+    "eks": "shipit.targets.kubernetes.target:KubernetesCluster",
+    "gke": "shipit.targets.kubernetes.target:KubernetesCluster",
+    "kubernetes": "shipit.targets.kubernetes.target:KubernetesCluster",
 }
 
 

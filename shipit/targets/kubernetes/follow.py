@@ -24,7 +24,7 @@ from shipit.model.progress import (
     Superseded,
 )
 from shipit.targets.kubernetes import troubles
-from shipit.targets.kubernetes.scene import Scene, primary
+from shipit.targets.kubernetes.scene import Scene
 from shipit.targets.kubernetes.standing import End, Standing, Want, stand
 
 _PACE = 1.0  # seconds between two lines about a service that is still waited for
@@ -58,6 +58,7 @@ class Follow:
         self._said: dict[str, str] = {}
         self._said_at: dict[str, float] = {}
         self._ill_since: dict[str, float] = {}
+        self._good_since: dict[str, float] = {}
 
     def follow(self) -> Iterator[Progress | Outcome]:
         limit = self._rollout.started + self._rollout.plan.desired.deadline
@@ -82,11 +83,14 @@ class Follow:
             return
         first = not self._standings
         for name, want in self._wants.items():
-            if first or {name, primary(name)} & changed or name in self._ill_since:
+            if first or want.head in changed or name in {*self._ill_since, *self._good_since}:
                 self._standings[name] = self._stand(want)
 
     def _stand(self, want: Want) -> Standing:
         standing = stand(want, self._scene.look(want))
+        if standing.end is End.DONE:
+            return self._settled(want, standing)
+        self._good_since.pop(want.service, None)
         if standing.end is not End.WAITING:
             return standing
         ill = [(p, t) for p in standing.pods if not p.is_ready and (t := troubles.of_pod(p))]
@@ -100,6 +104,14 @@ class Follow:
             return Standing(End.FAILED, trouble.words, (pod,))
         words = f"{standing.words}; {pod.name}: {trouble.words}"
         return msgspec.structs.replace(standing, words=words)
+
+    def _settled(self, want: Want, standing: Standing) -> Standing:
+        """A container without a probe is ready the moment it starts, also when it then crashes."""
+        since = self._good_since.setdefault(want.service, self._clock())
+        if self._clock() - since >= want.settle:
+            return standing
+        words = f"{standing.words}, watched for {want.settle:.0f} s"
+        return msgspec.structs.replace(standing, end=End.WAITING, words=words)
 
     def _news(self) -> Iterator[Progress]:
         for name, standing in self._standings.items():
@@ -121,7 +133,7 @@ class Follow:
     def _away(self, why: str) -> Iterator[Progress]:
         if self._said.get("") != why:
             if why or self._said.get(""):
-                yield self._say(Mark.INFO, "", why or "the API server answers again")
+                yield self._say(Mark.INFO, "", why or "the API server is watched again")
             self._said[""] = why
 
     def _say(self, mark: Mark, name: str, words: str) -> Progress:

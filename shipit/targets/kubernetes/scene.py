@@ -102,11 +102,13 @@ class Scene:
     def look(self, want: Want) -> Look:
         mark = want.mark
         canary = self._canary_of(mark.name)
-        pods = self._pods.get(primary(want.service) if canary else want.service, {})
+        pods = [pod for pod in self._pods.get(want.head, {}).values() if not pod.is_going]
+        if canary:  # what Flagger promotes to has the same labels, and a name of its own
+            pods = [pod for pod in pods if pod.name.startswith(f"{mark.name}-primary-")]
         return Look(
             live=self._objects.get((mark.kind, mark.name)),
-            sets=tuple(self._sets.get(want.service, {}).values()),
-            pods=tuple(pod for pod in pods.values() if not pod.is_going),
+            sets=tuple(self._sets.get(want.head, {}).values()),
+            pods=pods,
             canary=canary,
         )
 
@@ -143,7 +145,7 @@ class Scene:
         if isinstance(change, ShipitError):
             raise change
         if change.type == "AWAY":
-            self._away[kind] = f"the API server does not answer: {change.why}"
+            self._away[kind] = f"the API server cannot be watched: {change.why}"
             return ""
         self._away.pop(kind, None)
         if change.type == "SYNCED":
@@ -166,11 +168,6 @@ class Scene:
         labels = whole["metadata"].get("labels") or {}
         target = (whole["spec"].get("targetRef") or {}).get("name")
         return str(target or labels.get(names.NAME) or whole["metadata"]["name"])
-
-
-def primary(service: str) -> str:
-    """What Flagger calls the workload that it promotes to."""
-    return f"{service}-primary"
 
 
 def _service(one: Pod | ReplicaSet) -> str:

@@ -43,14 +43,17 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Want(msgspec.Struct, frozen=True):
-    """One workload of a rollout. `identities` by container the digests that prove it; `digest` is
-    what is proven then."""
+    """A service of a rollout. `head` is the service whose workload it is in, mostly itself;
+    `identities` by container the digests that prove it; `digest` is what is proven then; `settle`:
+    seconds for which it has to stay so, where nothing else looks whether it stays up."""
 
     service: str
+    head: str
     mark: Mark
     identities: dict[str, frozenset[Digest]]
     digest: Digest | None
     exercised: bool = True
+    settle: float = 0.0
 
 
 class Look(msgspec.Struct, frozen=True):

@@ -18,7 +18,8 @@ from shipit.targets.kubernetes.refusals import GONE, refused
 T = TypeVar("T")
 _SILENCE = 90.0  # seconds: the server sends a bookmark each minute
 _WATCHED = 300  # seconds after which the server ends a watch; apiserver, --min-request-timeout
-_PAUSE = 0.2  # seconds before a connection that ended is taken up again, before jitter
+_PAUSE, _LONGEST_PAUSE = 0.2, 3.0  # seconds before it is taken up again, before jitter
+_PATIENCE = 180.0  # seconds in which a server that was there may be away
 _SOON = 1.0  # seconds: a watch that ends sooner is not asked for again at once
 
 
@@ -94,25 +95,35 @@ class Watch(Generic[T]):
             self._stream.close()
 
     def changes(self) -> Iterator[Change[T]]:
-        """Without an end until it is closed. Raises RemoteError when the server stays away for
-        longer than a restart takes, or refuses."""
+        """Without an end until it is closed. Raises RemoteError when the server refuses, or stays
+        away for longer than any restart takes."""
+        lost, pause = float("inf"), _PAUSE
         while not self.closed:
-            if not self._version:
-                yield from self._listed()
-                yield Change("SYNCED")
             began = self._connection.clock()
             try:
+                if not self._version:
+                    yield from self._listed()
+                    yield Change("SYNCED")
                 yield from self._watched()
             except RemoteError as error:
                 if error.status == GONE:
                     self._version = ""
                     continue
-                if not error.temporary or error.status:
+                lost = min(lost, began) if self._away else self._connection.clock()
+                if not error.temporary or self._connection.clock() - lost > _PATIENCE:
                     raise
                 self._away = True
                 yield Change("AWAY", why=error.why)
-            if not self.closed and self._connection.clock() - began < _SOON:
-                self._connection.pause(_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+                self._rest(max(pause, error.retry_after))
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                pause = _PAUSE
+                if self._connection.clock() - began < _SOON:
+                    self._rest(pause)
+
+    def _rest(self, seconds: float) -> None:
+        if not self.closed:
+            self._connection.pause(seconds * random.uniform(0.7, 1.3))  # noqa: S311 - jitter
 
     def _listed(self) -> Iterator[Change[T]]:
         """What there is; and what is not there any more, since it was seen."""
@@ -153,7 +164,8 @@ class Watch(Generic[T]):
             ("resourceVersion", self._version),
             ("timeoutSeconds", str(int(_WATCHED * random.uniform(1, 1.2)))),  # noqa: S311 - jitter
         )
-        self._stream = self._connection.open(Call("GET", self._path, query, silence=_SILENCE))
+        call = Call("GET", self._path, query, silence=_SILENCE, patient=False)
+        self._stream = self._connection.open(call)
         try:
             if self.closed:
                 return

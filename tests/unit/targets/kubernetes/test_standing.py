@@ -94,7 +94,7 @@ def replica_set(mark: str = "new", revision: str = "7", owner: str = "u1") -> Re
 
 def want(kind: str = "Deployment", *, exercised: bool = True) -> Want:
     identities = {"web": frozenset({OURS, CHILD})}
-    return Want("web", marked(workload(kind)), identities, OURS, exercised)
+    return Want("web", "web", marked(workload(kind)), identities, OURS, exercised)
 
 
 def look(live: Json | None, *pods: Pod, sets: tuple[ReplicaSet, ...] = (replica_set(),)) -> Look:
@@ -281,7 +281,7 @@ def test_flaggers_canary_is_the_truth(status: Json, end: End) -> None:
     live = workload(replicas=0, updatedReplicas=0, availableReplicas=0)
     live["spec"]["replicas"] = 0
     mark = Mark("Deployment", "web", "u1", 2, marked(workload()).template, "2026-11-24T10:00:00Z")
-    asked = Want("web", mark, {"web": frozenset({OURS})}, OURS)
+    asked = Want("web", "web", mark, {"web": frozenset({OURS})}, OURS)
     found = stand(asked, Look(live, (), (pod(mark="primary"),), {"status": status}))
     assert found.end is end
 

@@ -1,0 +1,90 @@
+"""The plan as the API server's own dry run tells it: defaults, conflicts, refusals.
+
+kubernetes.io, "Kubernetes API Concepts", Dry-run: every stage runs, admission included, but for the
+write. So a quota, a policy or a webhook says no here, and not in the middle of a rollout.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from shipit.errors import PreconditionError, RemoteError
+from shipit.model.deployment import Action
+from shipit.targets.kubernetes import apply as applying
+from shipit.targets.kubernetes import compare, readable, refusals
+from shipit.targets.kubernetes.client import Cluster
+from shipit.targets.kubernetes.plan import Move
+from shipit.targets.kubernetes.refusals import FieldConflictError
+from shipit.targets.kubernetes.survey import in_parallel
+
+Json = dict[str, Any]
+
+
+def rehearse(
+    cluster: Cluster, moves: Mapping[str, Move]
+) -> tuple[dict[str, Move], tuple[str, ...]]:
+    """The moves with the server's diff, and notes. Raises PreconditionError for what it refuses."""
+    asked = [m for m in moves.values() if m.action in (Action.CREATE, Action.UPDATE)]
+    answers = in_parallel([lambda move=move: _ask(cluster, move) for move in asked])  # type: ignore[misc]
+    wrong = [(m, e) for m, e in zip(asked, answers, strict=True) if isinstance(e, RemoteError)]
+    if wrong:
+        raise _refused(wrong)
+    found = dict(moves)
+    notes: list[str] = []
+    for move, (made, note) in zip(asked, answers, strict=True):
+        found[move.key] = _told(move, made)
+        notes += [note] if note else []
+        notes += _taken_over(move, made)
+    return found, tuple(notes)
+
+
+def _ask(cluster: Cluster, move: Move) -> tuple[Json, str] | RemoteError:
+    try:
+        return applying.asked(cluster, move.wanted or {}, dry_run=True)
+    except RemoteError as error:
+        if error.temporary:
+            raise PreconditionError(error.what, error.why, error.next_step) from error
+        return error
+
+
+def _told(move: Move, made: Json) -> Move:
+    """With what the server says would be different."""
+    if move.live is None:
+        return move
+    diff = readable.difference(move.live, made)
+    if diff or compare.owned_fields(move.live) is None or _labels(made) != _labels(move.live):
+        return msgspec.structs.replace(move, diff=diff)
+    return msgspec.structs.replace(move, action=Action.KEEP, diff=())
+
+
+def _labels(one: Json) -> Json:
+    found: Json = one["metadata"].get("labels") or {}
+    return found
+
+
+def _taken_over(move: Move, made: Json) -> Iterator[str]:
+    """What is there already without being ours: a version that only what exists has."""
+    if move.live is None and made["metadata"].get("resourceVersion"):
+        yield f"{move.title} is there already: shipit takes it over"
+
+
+def _refused(wrong: list[tuple[Move, RemoteError]]) -> PreconditionError:
+    conflicts = [
+        f"{move.title}: {conflict}"
+        for move, error in wrong
+        if isinstance(error, FieldConflictError)
+        for conflict in error.conflicts
+    ]
+    if conflicts:
+        return PreconditionError(
+            "; ".join(conflicts),
+            "whoever owns a field set it to another value, and would lose it",
+            "leave the field out of what shipit deploys, or make its owner let go of it"
+            " (`kubectl get … --show-managed-fields` shows owners)",
+        )
+    move, error = wrong[0]
+    said = [f"{m.title}: {refusals.in_words(e)}" for m, e in wrong]
+    return PreconditionError(
+        f"the API server would not take {move.title}", "; ".join(said), error.next_step
+    )

@@ -1,0 +1,181 @@
+"""A rollout that is followed, against an API server whose every word is written down."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from shipit.model.deployment import Desired, Plan, Rollout
+from shipit.model.digest import Digest
+from shipit.model.image import Image
+from shipit.model.progress import Failed, Outcome, Progress, Reason, Succeeded
+from shipit.targets.kubernetes import names
+from shipit.targets.kubernetes.client import Cluster
+from shipit.targets.kubernetes.follow import Follow
+from shipit.targets.kubernetes.reach.access import Access
+from shipit.targets.kubernetes.scene import Scene, Start
+from shipit.targets.kubernetes.standing import Want, marked
+from tests.fakes.kubernetes_api import Reply, ScriptedApi, Watched, items, refuse
+
+Json = dict[str, Any]
+DIGEST = Digest.of(b"web")
+LABELS = {names.NAME: "web", names.INSTANCE: "shop-dev"}
+SELECTOR = f"{names.INSTANCE}=shop-dev"
+HOME = "GET /api/v1/namespaces/shop"
+APPS = "GET /apis/apps/v1/namespaces/shop"
+TEMPLATE = {"spec": {"containers": [{"name": "web"}]}}
+
+
+def deployment(**status: int) -> Json:
+    complete = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": "web",
+            "uid": "u-web",
+            "generation": 1,
+            "labels": LABELS,
+            "annotations": {"deployment.kubernetes.io/revision": "1"},
+        },
+        "spec": {"replicas": 1, "template": TEMPLATE},
+        "status": {"observedGeneration": 1, **complete, **status},
+    }
+
+
+REPLICA_SET = {
+    "metadata": {
+        "name": "web-1",
+        "uid": "u-set",
+        "labels": {**LABELS, "pod-template-hash": "1"},
+        "annotations": {"deployment.kubernetes.io/revision": "1"},
+        "ownerReferences": [{"kind": "Deployment", "name": "web", "uid": "u-web"}],
+    }
+}
+
+
+def pod(*, ready: bool = True, **container: Any) -> Json:
+    status = {"name": "web", "imageID": f"r/web@{DIGEST}", "state": {"running": {}}, "ready": ready}
+    return {
+        "metadata": {
+            "name": "web-1-a",
+            "uid": "u-pod",
+            "labels": {**LABELS, "pod-template-hash": "1"},
+        },
+        "spec": {"nodeName": "n", "containers": [{"name": "web"}]},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": str(ready)}],
+            "containerStatuses": [{**status, **container}],
+        },
+    }
+
+
+@pytest.fixture
+def api() -> Iterator[ScriptedApi]:
+    with ScriptedApi() as found:
+        lists = {
+            f"{APPS}/deployments": items(deployment()),
+            f"{APPS}/replicasets": items(REPLICA_SET),
+            f"{HOME}/pods": items(pod()),
+            f"{HOME}/events": items(),
+        }
+        for title, answer in lists.items():
+            found.on(title, answer)
+            found.on(f"{title}?watch", Watched(then="stay"))
+        yield found
+
+
+def follow(
+    api: ScriptedApi,
+    *,
+    deadline: float = 20.0,
+    refused: dict[str, str] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[list[Progress], Outcome]:
+    cluster = Cluster(Access(server=api.address, name="the cluster"), "shop")
+    image = Image("r/web", DIGEST)
+    desired = Desired("shop", "dev", DIGEST, "r1", {}, {"web": image}, ("web",), deadline=deadline)
+    rollout = Rollout(Plan("default", desired, (), ""), clock())
+    want = Want("web", "web", marked(deployment()), {"web": frozenset({DIGEST})}, DIGEST)
+    scene = Scene(cluster, SELECTOR, {"Deployment"}, Start())
+    *said, outcome = Follow(rollout, scene, [want], refused or {}, clock=clock).follow()
+    assert not isinstance(outcome, Progress)
+    return [step for step in said if isinstance(step, Progress)], outcome
+
+
+def test_what_is_complete_is_proven_at_once(api: ScriptedApi) -> None:
+    said, outcome = follow(api)
+    assert outcome == Succeeded({"web": DIGEST})
+    assert [(p.subject, p.message) for p in said] == [("web", f"proven, runs {DIGEST.short}")]
+
+
+def test_one_watch_for_each_kind(api: ScriptedApi) -> None:
+    follow(api)
+    watched = [r for r in api.asked if r.query.get("watch")]
+    assert len(watched) <= 3
+    assert {r.query["labelSelector"] for r in api.asked} == {SELECTOR}
+
+
+def test_while_a_watch_is_away_nothing_is_proven(api: ScriptedApi) -> None:
+    """Failure mode 16: a lost connection does not read as fine."""
+    api.on(f"{HOME}/pods", items(pod(ready=False), version="4"))
+    ready = {"type": "MODIFIED", "object": pod()}
+    api.on(f"{HOME}/pods?watch", Watched([ready], "cut"), refuse(503, "not now"))
+    _, outcome = follow(api, deadline=3.0)
+    if isinstance(outcome, Succeeded):  # told and judged before the connection broke
+        return
+    assert isinstance(outcome, Failed)
+    assert "cannot be watched" in outcome.reasons[0].what
+
+
+def test_pods_that_may_not_be_watched_are_no_success(api: ScriptedApi) -> None:
+    """Failure mode 16."""
+    api.on(f"{HOME}/pods", items())
+    _, outcome = follow(api, deadline=1.0)
+    assert isinstance(outcome, Failed)
+    assert "0 of 1 pods are seen to be ready" in outcome.reasons[0].what
+
+
+def test_what_the_api_server_refused_is_a_failure(api: ScriptedApi) -> None:
+    _, outcome = follow(api, refused={"web": "Service/web: no"})
+    assert outcome == Failed((Reason("web", "Service/web: no"),))
+
+
+def test_a_pod_that_waits_for_a_secret_is_given_time(api: ScriptedApi) -> None:
+    waiting = {
+        "waiting": {"reason": "CreateContainerConfigError", "message": 'secret "db" not found'}
+    }
+    ill = pod(ready=False, state=waiting)
+    api.on(f"{APPS}/deployments", items(deployment(availableReplicas=0)))
+    api.on(f"{HOME}/pods", items(ill))
+    began = time.monotonic()
+
+    def hurried() -> float:
+        """A second is a minute."""
+        return began + (time.monotonic() - began) * 60
+
+    _, outcome = follow(api, clock=hurried, deadline=1000.0)
+    assert isinstance(outcome, Failed)
+    assert outcome.reasons[0].what == 'it cannot be started: secret "db" not found'
+
+
+def test_a_probe_that_fails_is_told_from_the_events(api: ScriptedApi) -> None:
+    """Failure mode 36."""
+    api.on(f"{APPS}/deployments", items(deployment(availableReplicas=0)))
+    api.on(f"{HOME}/pods", items(pod(ready=False)))
+    unhealthy = {
+        "involvedObject": {"name": "web-1-a"},
+        "reason": "Unhealthy",
+        "message": "Readiness probe failed: HTTP 500",
+        "lastTimestamp": "2026-11-24T10:00:00Z",
+    }
+    api.on(f"{HOME}/events", items({"metadata": {"name": "e"}, **unhealthy}))
+    api.on(f"{HOME}/pods/web-1-a/log", Reply(200, {"last": "line"}))
+    _, outcome = follow(api, deadline=1.0)
+    assert isinstance(outcome, Failed)
+    assert outcome.reasons[0].what == (
+        "not proven within 1.0s: 0 of 1 available; Readiness probe failed: HTTP 500"
+    )
+    assert outcome.reasons[0].logs == ('{"last": "line"}',)
