@@ -15,8 +15,10 @@ _SUBJECT = "target groups"
 def look_at(look: Look) -> Iterator[Finding]:
     for one in look.wanted.values():
         for balancer in one.service.get("loadBalancers") or ():
+            arn = balancer.get("targetGroupArn")
+            if not arn:
+                continue  # a Classic Load Balancer has none
             port = int(balancer["containerPort"])
-            arn = balancer["targetGroupArn"]
             yield from guarded(_SUBJECT, partial(_one, look, one, arn, port))
 
 

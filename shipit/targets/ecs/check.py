@@ -8,7 +8,7 @@ from shipit.errors import ShipitError
 from shipit.model.deployment import Finding
 from shipit.targets.ecs import balancers, execution_role, images, preflight, quotas
 from shipit.targets.ecs.cloud import Cloud
-from shipit.targets.ecs.look import Look, guarded, wrong
+from shipit.targets.ecs.look import Look, guarded, parameter, wrong
 
 
 def reach(cloud: Cloud, cluster: str) -> Finding:
@@ -49,16 +49,14 @@ def everything(look: Look) -> Iterator[Finding]:
 
 
 def _network(look: Look) -> Iterator[Finding]:
-    network = look.setting.network
-    if not network.subnets:
+    wanted, groups = look.network()
+    if not wanted:
         return
-    answer = look.cloud.call("ec2", "describe_subnets", SubnetIds=list(network.subnets))
+    answer = look.cloud.call("ec2", "describe_subnets", SubnetIds=wanted)
     subnets = answer["Subnets"]
     vpcs = {str(subnet["VpcId"]) for subnet in subnets}
-    if network.security_groups:
-        found = look.cloud.call(
-            "ec2", "describe_security_groups", GroupIds=list(network.security_groups)
-        )
+    if groups:
+        found = look.cloud.call("ec2", "describe_security_groups", GroupIds=groups)
         vpcs |= {str(group["VpcId"]) for group in found["SecurityGroups"]}
     free = sum(int(subnet.get("AvailableIpAddressCount", 0)) for subnet in subnets)
     tasks = sum(quotas.peak(one) for one in look.wanted.values())
@@ -77,7 +75,7 @@ def _network(look: Look) -> Iterator[Finding]:
             "name more subnets, or deploy fewer at once (update_config.parallelism)",
         )
     else:
-        yield Finding("ok", "network", f"{len(network.subnets)} subnets in {' '.join(vpcs)}")
+        yield Finding("ok", "network", f"{len(wanted)} subnets in {' '.join(vpcs)}")
 
 
 def _log_groups(look: Look) -> Iterator[Finding]:
@@ -99,8 +97,8 @@ def _secrets(look: Look) -> Iterator[Finding]:
 
 
 def _secret(look: Look, arn: str) -> Iterator[Finding]:
-    if ":ssm:" in arn:
-        name = arn.partition(":parameter")[2]
+    name = parameter(arn)
+    if name:
         chosen = [{"Key": "Name", "Values": [name, name.lstrip("/")]}]
         answer = look.cloud.call("ssm", "describe_parameters", ParameterFilters=chosen)
         if not answer.get("Parameters"):

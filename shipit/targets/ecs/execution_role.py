@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from shipit.model.deployment import Finding
 from shipit.targets.ecs import names
 from shipit.targets.ecs.images import in_ecr
-from shipit.targets.ecs.look import Look
+from shipit.targets.ecs.look import Look, on_fargate, parameter
 from shipit.targets.ecs.render import Rendered
 
 Json = dict[str, Any]
@@ -25,16 +25,12 @@ class Duty(NamedTuple):
     resources: tuple[str, ...]
 
 
-def _on_fargate(one: Rendered) -> bool:
-    return "FARGATE" in (one.task_definition.get("requiresCompatibilities") or ())
-
-
 def look_at(look: Look) -> Iterator[Finding]:
     """Fargate needs one for a private registry, for logs and for secrets."""
     by_role: dict[str, list[Rendered]] = {}
     for one in look.wanted.values():
         by_role.setdefault(str(one.task_definition.get("executionRoleArn") or ""), []).append(one)
-    if any(_on_fargate(one) for one in by_role.pop("", ())):
+    if any(on_fargate(one) for one in by_role.pop("", ())):
         yield Finding(
             "error",
             _SUBJECT,
@@ -51,7 +47,7 @@ def look_at(look: Look) -> Iterator[Finding]:
                 "let ecs-tasks.amazonaws.com assume it",
             )
         else:
-            yield from _allowed(look, role, several)
+            yield from _allowed(look, str(answer["Role"]["Arn"]), several)
 
 
 def _is_for_tasks(found: Json) -> bool:
@@ -102,7 +98,9 @@ def _duties(look: Look, role: str, several: Sequence[Rendered]) -> Iterator[Duty
         yield Duty("write logs", actions, tuple(f"{place}{name}:*" for name in sorted(groups)))
     secrets = sorted({str(s["valueFrom"]) for c in containers for s in c.get("secrets") or ()})
     stored = tuple(":".join(arn.split(":")[:7]) for arn in secrets if ":secretsmanager:" in arn)
-    parameters = tuple(arn for arn in secrets if ":ssm:" in arn)
+    named = {p for p in map(parameter, secrets) if p}
+    place = f"arn:{partition}:ssm:{look.cloud.region}:{account}:parameter"
+    parameters = tuple(f"{place}/{name.lstrip('/')}" for name in sorted(named))
     if stored:
         yield Duty("read secrets", ("secretsmanager:GetSecretValue",), stored)
     if parameters:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from shipit.model.deployment import Finding
-from shipit.model.image import Image
+from shipit.model.image import Image, Platform
 from shipit.targets.ecs.look import Look, guarded
 
 Json = dict[str, Any]
@@ -35,17 +35,17 @@ def in_ecr(reference: str) -> Repository | None:
 def look_at(look: Look) -> Iterator[Finding]:
     """Those that are in ECR; other registries are looked at as registries."""
     for one in look.wanted.values():
-        platform = one.task_definition["runtimePlatform"]["cpuArchitecture"]
+        platform = _platform(one.task_definition)
         for name in one.group.members:
             image = look.desired.images[name] if look.desired else None
             repository = in_ecr(image.repository) if image else None
             if image and repository:
-                there = partial(_there, look, name, image, repository, _ARCHITECTURES[platform])
+                there = partial(_there, look, name, image, repository, platform)
                 yield from guarded(f"images {name}", there)
 
 
 def _there(
-    look: Look, service: str, image: Image, repository: Repository, architecture: str
+    look: Look, service: str, image: Image, repository: Repository, platform: Platform
 ) -> Iterator[Finding]:
     subject = f"images {service}"
     if repository.region != look.cloud.region:
@@ -60,22 +60,30 @@ def _there(
     if children is None:
         yield Finding("ok", subject, found)
         return
-    child = next((str(c["digest"]) for c in children if _is_for(c, architecture)), "")
+    child = next((str(c["digest"]) for c in children if _is_for(c, platform)), "")
     if not child:
-        yield _absent(subject, f"{image.digest.short} is not for linux/{architecture}")
+        yield _absent(subject, f"{image.digest.short} is not for {platform}")
     elif _manifest(look, repository, child) is None:
-        yield _absent(subject, f"{found} without what its index has for linux/{architecture}")
+        yield _absent(subject, f"{found} without what its index has for {platform}")
     else:
-        yield Finding("ok", subject, f"{found} for linux/{architecture}")
+        yield Finding("ok", subject, f"{found} for {platform}")
 
 
 def _absent(subject: str, what: str) -> Finding:
     return Finding("error", subject, what, "deploy copies it there; if it did, copy it again")
 
 
-def _is_for(child: Json, architecture: str) -> bool:
-    platform = child.get("platform") or {}
-    return (platform.get("os"), platform.get("architecture")) == ("linux", architecture)
+def _platform(definition: Json) -> Platform:
+    """RegisterTaskDefinition: without `runtimePlatform` a task is for linux/amd64."""
+    said = definition.get("runtimePlatform") or {}
+    windows = str(said.get("operatingSystemFamily", "")).startswith("WINDOWS")
+    architecture = _ARCHITECTURES[str(said.get("cpuArchitecture", "X86_64"))]
+    return Platform("windows" if windows else "linux", architecture)
+
+
+def _is_for(child: Json, platform: Platform) -> bool:
+    said = child.get("platform") or {}
+    return (said.get("os"), said.get("architecture")) == (platform.os, platform.architecture)
 
 
 def _manifest(look: Look, repository: Repository, digest: str) -> Json | None:

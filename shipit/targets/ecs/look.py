@@ -34,9 +34,31 @@ class Look(msgspec.Struct, frozen=True):
         options = [(c.get("logConfiguration") or {}).get("options") or {} for c in containers]
         return sorted({str(o[log_driver.GROUP]) for o in options if log_driver.GROUP in o})
 
+    def network(self) -> tuple[list[str], list[str]]:
+        """Subnets and security groups: the target's, and those that services name themselves."""
+        subnets = set(self.setting.network.subnets)
+        groups = set(self.setting.network.security_groups)
+        for one in self.wanted.values():
+            said = (one.service.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+            subnets |= set(said.get("subnets") or ())
+            groups |= set(said.get("securityGroups") or ())
+        return sorted(subnets), sorted(groups)
+
     def containers(self) -> Iterator[Json]:
         for one in self.wanted.values():
             yield from one.task_definition["containerDefinitions"]
+
+
+def on_fargate(one: Rendered) -> bool:
+    return "FARGATE" in (one.task_definition.get("requiresCompatibilities") or ())
+
+
+def parameter(value_from: str) -> str:
+    """The name of an SSM parameter that a secret comes from, which may be written without the ARN
+    around it; "" for what is in Secrets Manager."""
+    if not value_from.startswith("arn:"):
+        return value_from
+    return value_from.partition(":parameter")[2] if ":ssm:" in value_from else ""
 
 
 def guarded(subject: str, findings: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

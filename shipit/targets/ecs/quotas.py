@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from shipit.errors import ShipitError
 from shipit.model.deployment import Finding
 from shipit.targets.ecs import names
-from shipit.targets.ecs.look import Look
+from shipit.targets.ecs.look import Look, on_fargate
 from shipit.targets.ecs.render import Rendered
 from shipit.targets.ecs.sizes import SHARES
 
@@ -24,7 +24,8 @@ def look_at(look: Look) -> Iterator[Finding]:
     if not look.wanted:
         return
     try:
-        limits = _limits(look, "ecs") | (_limits(look, "fargate") if look.setting.fargate else {})
+        fargate = any(on_fargate(one) for one in look.wanted.values())
+        limits = _limits(look, "ecs") | (_limits(look, "fargate") if fargate else {})
         needs = [*_tasks(look), *_services(look), *_cpu(look)]
     except ShipitError as error:
         yield Finding("warning", "quotas", f"could not look: {error.what}", error.next_step)
@@ -66,11 +67,24 @@ def _services(look: Look) -> Iterator[tuple[str, float, str]]:
 
 def _cpu(look: Look) -> Iterator[tuple[str, float, str]]:
     """The quota is the region's, for all that run there: more than it can only be refused."""
-    if not look.setting.fargate:
-        return
-    spot = look.setting.target.capacity_providers.keys() == {"FARGATE_SPOT"}
-    need = sum(peak(one) * int(one.task_definition["cpu"]) / SHARES for one in look.wanted.values())
-    yield _SPOT if spot else _ON_DEMAND, need, "the environment"
+    needs = {_ON_DEMAND: 0.0, _SPOT: 0.0}
+    for one in look.wanted.values():
+        if on_fargate(one):
+            needs[_SPOT if _is_spot(one) else _ON_DEMAND] += peak(one) * _cpus(one)
+    for name, need in needs.items():
+        if need:
+            yield name, need, "the environment"
+
+
+def _is_spot(one: Rendered) -> bool:
+    chosen = one.service.get("capacityProviderStrategy") or ()
+    return {c["capacityProvider"] for c in chosen} == {"FARGATE_SPOT"}
+
+
+def _cpus(one: Rendered) -> float:
+    """A task's. ECS refuses a Fargate task without it, and says so better."""
+    units = str(one.task_definition.get("cpu", ""))
+    return int(units) / SHARES if units.isdigit() else 0.0
 
 
 def peak(one: Rendered) -> int:

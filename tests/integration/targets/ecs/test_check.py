@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from shipit.model import source
+from shipit.model.deployment import Desired
 from shipit.model.digest import Digest
 from shipit.model.image import Image
+from shipit.targets.ecs import own
 from tests.fakes.policy_simulator import PolicySimulator
 from tests.integration.targets.ecs.conftest import IMAGE, Account
 
@@ -329,3 +332,68 @@ def test_quotas_that_cannot_be_read_are_one_line(account: Account, why: str) -> 
         account.beside.quotas = {}
     ((level, what),) = account.said(account.desired(), "quotas")
     assert (level, what.partition(":")[0]) == ("warning", "could not look")
+
+
+def own_definition(account: Account, **service: Any) -> Desired:
+    """A team's own task definition and service, as short as ECS takes them."""
+    container = {
+        "name": "web",
+        "image": account.images["web"].reference,
+        "secrets": [{"name": "KEY", "valueFrom": "/shop/key"}],
+    }
+    definition = {
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": ".5 vCPU",
+        "memory": "1 GB",
+        "containerDefinitions": [container],
+    }
+    objects = ({"name": "web", "task_definition": definition, "service": service},)
+    project = source.project({"services": {}}, own.services(objects))
+    return replace(account.desired(), project=project, source=objects)
+
+
+def test_a_teams_own_definition_is_looked_at_alike(account: Account) -> None:
+    account.images = {"web": push(account, "amd64")}
+    account.client("ssm").put_parameter(Name="/shop/key", Value="hunter2", Type="SecureString")
+    account.allow(
+        ("Allow", ["ecr:*"], ["*"]),
+        ("Allow", ["ssm:GetParameters"], [PLACE.format("ssm", "parameter/shop/*")]),
+    )
+    account.beside.quotas["fargate"] = {"Fargate Spot vCPU resource count": 0.5}
+    network = {"subnets": ["subnet-0a1"], "securityGroups": [account.group]}
+    spot = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    desired = own_definition(
+        account,
+        desiredCount=1,
+        capacityProviderStrategy=spot,
+        networkConfiguration={"awsvpcConfiguration": network},
+        loadBalancers=[{"loadBalancerName": "old", "containerName": "web", "containerPort": 80}],
+    )
+    found = list(account.target().check(desired))
+    role, digest = account.settings.execution_role, account.images["web"].digest.short
+    said = {f.subject: (f.level, f.what) for f in found if f.subject != "plan"}
+    assert said["execution role"] == (
+        "ok",
+        f"{role} can sign in to ECR, pull the images, read parameters",
+    )
+    assert said["secrets"] == ("ok", "/shop/key")
+    assert said["images web"] == ("ok", f"{digest} is in shop/web for linux/amd64")
+    assert said["network"][0] == "error"
+    assert "subnet-0a1" in said["network"][1]
+    quota = "Fargate Spot vCPU resource count"
+    needs = f"{quota} is 0.5, and the environment needs 1 at its peak"
+    assert said["quotas"] == ("error", needs)
+    assert "target groups" not in said
+
+
+def test_a_windows_task_wants_a_windows_image(account: Account) -> None:
+    account.images = {"web": push(account, "amd64")}
+    desired = own_definition(account)
+    desired.source[0]["task_definition"]["runtimePlatform"] = {
+        "operatingSystemFamily": "WINDOWS_SERVER_2022_CORE",
+        "cpuArchitecture": "X86_64",
+    }
+    del desired.source[0]["task_definition"]["networkMode"]
+    ((level, what),) = account.said(desired, "images web")
+    assert (level, what.partition(" ")[2]) == ("error", "is not for windows/amd64")
