@@ -160,10 +160,12 @@ def ministack_ecs(
 @pytest.fixture(
     params=[
         "memory",
-        "simulated_ecs",
+        pytest.param("simulated_ecs", id="ecs simulated"),
         pytest.param("docker", marks=pytest.mark.engine),
         pytest.param(
-            "ministack_ecs", marks=[pytest.mark.engine, pytest.mark.aws, pytest.mark.slow]
+            "ministack_ecs",
+            id="ecs ministack",
+            marks=[pytest.mark.engine, pytest.mark.aws, pytest.mark.slow],
         ),
     ]
 )

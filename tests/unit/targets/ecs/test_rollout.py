@@ -44,6 +44,14 @@ def test_a_first_deployment_an_update_and_nothing_to_do(shop: Shop) -> None:
     assert outcome == Succeeded({"web": new})
 
 
+def test_04_a_first_deployment_says_that_ecs_has_nothing_to_go_back_to(shop: Shop) -> None:
+    note = "services.web: its first deployment, so ECS has nothing to go back to"
+    plan, _, _ = shop.deploy(shop.desired())
+    assert note in plan.notes
+    plan, _, _ = shop.deploy(shop.desired(version="2"))
+    assert note not in plan.notes
+
+
 def test_the_calls_of_an_unchanged_service_and_of_a_changed_one(shop: Shop) -> None:
     """One listing for the environment; four for the service, and three more to change it."""
     shop.deploy(shop.desired())
