@@ -129,9 +129,9 @@ class Volume(_Strict, frozen=True):
     each: bool = False
 
     @property
-    def is_shared(self) -> bool:
-        """Whether pods on several nodes can have it at once."""
-        return self.access.endswith("Many")
+    def is_everywhere(self) -> bool:
+        """Whether pods on several nodes can have it at once, or each its own."""
+        return self.each or self.access.endswith("Many")
 
 
 def service(path: str, definition: Mapping[str, Any]) -> Service:

@@ -41,13 +41,31 @@ def said(scope: Scope, volume: str) -> extension.Volume:
     return extension.volume(f"volumes.{volume}", scope.section("volumes", volume))
 
 
-def claims(scope: Scope) -> Iterator[Json]:
-    """Those that are to be made, once each. Raises ConfigurationError for what cannot be."""
-    users: dict[str, list[str]] = {}
+def users(scope: Scope) -> dict[str, list[str]]:
+    """The services that mount each volume."""
+    found: dict[str, list[str]] = {}
     for service in scope.everything:
         for volume in mounted(scope.definition(service)):
-            users.setdefault(volume, []).append(service)
-    for volume, services in users.items():
+            found.setdefault(volume, []).append(service)
+    return found
+
+
+def neighbours(scope: Scope, services: tuple[str, ...]) -> list[str]:
+    """Who has to be on the same node: all that mount a volume which one node has at a time."""
+    volumes = {v for service in services for v in mounted(scope.definition(service))}
+    return list(
+        dict.fromkeys(
+            service
+            for volume, by in users(scope).items()
+            if volume in volumes and not said(scope, volume).is_everywhere
+            for service in by
+        )
+    )
+
+
+def claims(scope: Scope) -> Iterator[Json]:
+    """Those that are to be made, once each. Raises ConfigurationError for what cannot be."""
+    for volume, services in users(scope).items():
         _refuse_several(scope, volume, services)
         if not said(scope, volume).each and not scope.section("volumes", volume).get("external"):
             owner = services[0] if len(services) == 1 else ""
@@ -74,9 +92,7 @@ def template(scope: Scope, volume: str) -> Json:
 
 
 def notes(scope: Scope) -> Iterator[str]:
-    for volume in dict.fromkeys(
-        v for service in scope.everything for v in mounted(scope.definition(service))
-    ):
+    for volume in users(scope):
         if not said(scope, volume).size and not scope.section("volumes", volume).get("external"):
             yield f"volumes.{volume}: {_SIZE} is asked for; x-kubernetes: {{size: …}} says another"
 
@@ -84,8 +100,13 @@ def notes(scope: Scope) -> Iterator[str]:
 def _refuse_several(scope: Scope, volume: str, services: list[str]) -> None:
     """One claim that a single node can have, and pods that may be on several."""
     asked = said(scope, volume)
-    if asked.is_shared or asked.each:
+    if asked.is_everywhere:
         return
+    if asked.access == "ReadWriteOncePod" and len(services) > 1:
+        raise ConfigurationError(
+            f"{' and '.join(services)} would share a volume that one pod has at a time",
+            path=f"volumes.{volume}.{extension.KEY}.access",
+        )
     for service in services:
         definition = scope.definition(service)
         is_global = (definition.get("deploy") or {}).get("mode") == "global"

@@ -4,11 +4,12 @@
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from shipit.errors import ConfigurationError
 from shipit.model.image import Image, Platform
+from shipit.targets.kubernetes import names
 from shipit.targets.kubernetes.render.text import filled
 
 Json = dict[str, Any]
@@ -41,6 +42,17 @@ def placement(
         affinity=_required(unequal) if unequal else {},
         topologySpreadConstraints=list(_spread(where, said, matching)),
     )
+
+
+def together(instance: str, pods: Iterable[str]) -> Json:
+    """`podAffinity`: on the node where one of the others is already. The first may be anywhere."""
+    called = sorted({name for pod in pods for name in (pod, names.run_of(pod))})
+    whose = {
+        "matchLabels": {names.INSTANCE: instance},
+        "matchExpressions": [{"key": names.NAME, "operator": "In", "values": called}],
+    }
+    term = {"labelSelector": whose, "topologyKey": _LABELS["node.hostname"]}
+    return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
 def _constraint(path: str, text: str) -> tuple[str, str, str]:

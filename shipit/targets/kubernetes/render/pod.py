@@ -15,6 +15,7 @@ from shipit.targets.kubernetes.render import (
     nodes,
     ports,
     security,
+    sharing,
 )
 from shipit.targets.kubernetes.render.probes import seconds
 from shipit.targets.kubernetes.render.scope import Scope
@@ -34,7 +35,7 @@ def template(scope: Scope, members: tuple[str, ...]) -> Json:
         "spec": {
             **filled(initContainers=[c for m in members for c in container.waiting(scope, m)]),
             "containers": [container.kept_up(scope, member) for member in members],
-            **_shared(scope, members),
+            **_shared(scope, members, head),
         },
     }
 
@@ -54,7 +55,7 @@ def once(scope: Scope, service: str, called: str, command: tuple[str, ...] = ())
         "spec": {
             "containers": [container.alone(scope, service, command)],
             "restartPolicy": "Never",
-            **_shared(scope, (service,)),
+            **_shared(scope, (service,), called),
         },
     }
 
@@ -63,7 +64,8 @@ def _metadata(scope: Scope, service: str, own: Mapping[str, str]) -> Json:
     return labels.metadata(f"services.{service}", scope.definition(service), own)
 
 
-def _shared(scope: Scope, members: tuple[str, ...]) -> Json:
+def _shared(scope: Scope, members: tuple[str, ...], called: str) -> Json:
+    """`called` is the pod's NAME."""
     head = members[0]
     definition, path, said = scope.definition(head), f"services.{head}", scope.said(head)
     return {
@@ -82,7 +84,7 @@ def _shared(scope: Scope, members: tuple[str, ...]) -> Json:
             priorityClassName=said.priority_class,
         ),
         **_network(path, definition),
-        **_nodes(scope, head),
+        **_nodes(scope, members, called),
         **accounts.of_pod(scope, head),
         # Variables for every Service of the namespace would be in the way of the app's own.
         "enableServiceLinks": False,
@@ -195,16 +197,24 @@ def _option(text: str) -> Json:
     return filled(name=name, value=value)
 
 
-def _nodes(scope: Scope, head: str) -> Json:
-    definition, said = scope.definition(head), scope.said(head)
+def _nodes(scope: Scope, members: tuple[str, ...], called: str) -> Json:
+    head = members[0]
+    said = scope.said(head)
     made = nodes.placement(
         f"services.{head}",
-        definition,
+        scope.definition(head),
         scope.desired.images[head],
         names.selector(scope.desired, head),
     )
     chosen = {**made.pop("nodeSelector", {}), **said.node_selector}
-    return {**made, **filled(nodeSelector=chosen)}
+    affinity = {**made.pop("affinity", {}), **_together(scope, members, called)}
+    return {**made, **filled(nodeSelector=chosen, affinity=affinity)}
+
+
+def _together(scope: Scope, members: tuple[str, ...], called: str) -> Json:
+    """With all pods that have the same volume, where a single node has it at a time."""
+    found = {sharing.head_of(scope, other) for other in claims.neighbours(scope, members)}
+    return nodes.together(scope.instance, found) if found - {called} else {}
 
 
 def _listed(value: Any) -> list[str]:

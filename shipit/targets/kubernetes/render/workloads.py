@@ -27,10 +27,8 @@ def workload(scope: Scope, members: tuple[str, ...]) -> Json:
 def kind_of(scope: Scope, members: tuple[str, ...]) -> str:
     if _deploy(scope, members[0]).get("mode") == "global":
         return "DaemonSet"
-    volumes = _volumes(scope, members)
-    held = any(not claims.said(scope, volume).is_shared for volume in volumes)
-    each = any(claims.said(scope, volume).each for volume in volumes)
-    return "StatefulSet" if held or each else "Deployment"
+    each = any(claims.said(scope, volume).each for volume in _volumes(scope, members))
+    return "StatefulSet" if each or claims.neighbours(scope, members) else "Deployment"
 
 
 def _spec(scope: Scope, members: tuple[str, ...], kind: str) -> Json:

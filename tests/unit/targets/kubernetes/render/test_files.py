@@ -1,11 +1,13 @@
 """What a container finds in its file system."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.unit.targets.kubernetes.render.conftest import Refused, Render
 
+NIGHTLY = {"x-shipit": {"schedule": "0 3 * * *"}}
 DATA = {"type": "volume", "source": "data", "target": "/data"}
 
 
@@ -217,3 +219,39 @@ def test_files_are_roots(refused: Refused, section: str, key: str) -> None:
     defined: dict[str, Any] = {section: {"c": {"external": True}}}
     error = refused({"web": {section: [entry]}}, **defined)
     assert error.path == f"services.web.{section}[0].{key}"
+
+
+def _together(pod: dict[str, Any]) -> set[str]:
+    """Whose pods it has to be beside."""
+    [term] = pod["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert term["topologyKey"] == "kubernetes.io/hostname"
+    found = term["labelSelector"]["matchExpressions"][0]["values"]
+    return {name for name in found if not name.endswith(".run")}
+
+
+def test_services_with_a_volume_that_one_node_has_are_on_one_node(rendered: Render) -> None:
+    mounting = {"volumes": [DATA]}
+    made = rendered(
+        {"web": mounting, "cron": mounting, "db": {}, "nightly": NIGHTLY | mounting},
+        volumes={"data": {}},
+    )
+    assert _together(made.pod("web")) == {"web", "cron", "nightly"}
+    assert _together(made.pod("cron")) == {"web", "cron", "nightly"}
+    assert "affinity" not in made.pod("db")
+    job = made.of("CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert _together(job) == {"web", "cron", "nightly"}
+
+
+def test_one_alone_may_be_anywhere(rendered: Render) -> None:
+    assert "affinity" not in rendered({"db": {"volumes": [DATA]}}, volumes={"data": {}}).pod("db")
+
+
+def test_a_command_is_beside_the_pod_that_has_the_volume(one_job: Callable[..., Any]) -> None:
+    made = one_job({"db": {"volumes": [DATA]}}, "db", volumes={"data": {}})
+    assert _together(made["spec"]["template"]["spec"]) == {"db"}
+
+
+def test_a_pod_cannot_share_what_one_pod_has(refused: Refused) -> None:
+    alone = {"data": {"x-kubernetes": {"access": "ReadWriteOncePod"}}}
+    error = refused({"web": {"volumes": [DATA]}, "cron": {"volumes": [DATA]}}, volumes=alone)
+    assert error.path == "volumes.data.x-kubernetes.access"
