@@ -35,6 +35,13 @@ class _Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
 
 Namespace = Annotated[str, Meta(description="The namespace that the services go into.")]
+ForceConflicts = Annotated[
+    bool,
+    Meta(
+        description="Whether fields that other field managers own (`kubectl scale`, an operator)"
+        " are taken over. Left out: the deployment is refused, and names the owners."
+    ),
+]
 Stack = Annotated[
     str,
     Meta(description="The Pulumi stack that knows the cluster, where it is not named here."),
@@ -69,6 +76,7 @@ class KubernetesTarget(_Settings, frozen=True):
         str, Meta(description="The file. Left out: KUBECONFIG, else ~/.kube/config.")
     ] = ""
     namespace: Namespace = ""
+    force_conflicts: ForceConflicts = False
 
 
 class GkeTarget(_Settings, frozen=True):
@@ -89,6 +97,7 @@ class GkeTarget(_Settings, frozen=True):
         ),
     ] = ""
     namespace: Namespace = ""
+    force_conflicts: ForceConflicts = False
     stack: Stack = ""
 
 
@@ -103,6 +112,7 @@ class EksTarget(_Settings, frozen=True):
         str, Meta(description="A profile of the AWS configuration files. Left out: AWS_PROFILE's.")
     ] = ""
     namespace: Namespace = ""
+    force_conflicts: ForceConflicts = False
     stack: Stack = ""
 
 

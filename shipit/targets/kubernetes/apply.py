@@ -47,7 +47,7 @@ def apply(survey: Survey, seen: Seen, moves: Mapping[str, Move]) -> Applied:
     refused: dict[str, str] = {}
     notes: list[str] = []
     for wave in _waves(moves.values()):
-        for move, outcome in zip(wave, _side_by_side(survey.cluster, wave, notes), strict=True):
+        for move, outcome in zip(wave, _side_by_side(survey, wave, notes), strict=True):
             if isinstance(outcome, RemoteError):
                 if outcome.temporary:
                     raise outcome
@@ -102,45 +102,54 @@ def _waves(moves: Iterable[Move]) -> list[list[Move]]:
 
 
 def _side_by_side(
-    cluster: Cluster, wave: Sequence[Move], notes: list[str]
+    survey: Survey, wave: Sequence[Move], notes: list[str]
 ) -> list[Json | RemoteError]:
-    return in_parallel([lambda move=move: _one(cluster, move, notes) for move in wave])  # type: ignore[misc]
+    return in_parallel([lambda move=move: _one(survey, move, notes) for move in wave])  # type: ignore[misc]
 
 
-def _one(cluster: Cluster, move: Move, notes: list[str]) -> Json | RemoteError:
+def _one(survey: Survey, move: Move, notes: list[str]) -> Json | RemoteError:
     try:
-        made, note = asked(cluster, move.wanted or {})
+        made, told = asked(survey, move.wanted or {})
     except RemoteError as error:
         return error
-    if note:
-        notes.append(note)
+    notes.extend(told)
     return made
 
 
-def asked(cluster: Cluster, wanted: Json, *, dry_run: bool = False) -> tuple[Json, str]:
-    """Apply, or rehearse it; and a note where a count was left to its autoscaler.
+def asked(survey: Survey, wanted: Json, *, dry_run: bool = False) -> tuple[Json, tuple[str, ...]]:
+    """Apply, or rehearse it; and notes about what was taken over, or left.
 
     A field that only shipit itself changed by another verb (`shipit stop`) is taken over, and so
-    is the count that an autoscaler left behind. The count of one that is there is not sent
-    (FIELD.md, failure mode 34). Raises RemoteError.
+    is the count that an autoscaler left behind; what others own where the settings say so. The
+    count of an autoscaler that is there is not sent (FIELD.md, failure mode 34).
+    Raises RemoteError.
     """
+    cluster, title = survey.cluster, resources.title(wanted)
     try:
-        return cluster.apply(wanted, dry_run=dry_run), ""
+        return cluster.apply(wanted, dry_run=dry_run), ()
     except FieldConflictError as error:
-        ours = [c for c in error.conflicts if c.manager == FIELD_MANAGER]
-        scaled = [c for c in error.conflicts if _is_autoscalers(c)]
-        if len(ours) + len(scaled) < len(error.conflicts):
+        counts = [c for c in error.conflicts if _is_autoscalers(c)]
+        others = [c for c in error.conflicts if c.manager != FIELD_MANAGER and c not in counts]
+        if others and not survey.force:
             raise
-    if not scaled or not is_scaled(cluster, wanted):
-        return cluster.apply(wanted, dry_run=dry_run, force=True), ""
-    made = cluster.apply(without_count(wanted), dry_run=dry_run, force=bool(ours))
-    return made, f"{resources.title(wanted)}: an autoscaler owns the count, so it stays"
+        ours = len(error.conflicts) - len(counts) - len(others)
+    notes = [f"{title}: {c.field} is taken over from {c.manager}" for c in others]
+    if counts and is_scaled(cluster, wanted):
+        wanted = without_count(wanted)
+        notes.append(f"{title}: an autoscaler owns the count, so it stays")
+        counts = []
+    force = bool(ours or others or counts)
+    return cluster.apply(wanted, dry_run=dry_run, force=force), tuple(notes)
 
 
 def is_scaled(cluster: Cluster, one: Json) -> bool:
     """Whether a HorizontalPodAutoscaler is about it; yes where they may not be read."""
     try:
-        found = cluster.list("autoscaling/v2", "HorizontalPodAutoscaler")
+        found = cluster.list(
+            "autoscaling/v2",
+            "HorizontalPodAutoscaler",
+            namespace=one["metadata"].get("namespace", ""),
+        )
     except RemoteError:
         return True
     about = {(t["kind"], t["name"]) for t in (hpa["spec"]["scaleTargetRef"] for hpa in found)}

@@ -13,35 +13,32 @@ from shipit.errors import PreconditionError, RemoteError
 from shipit.model.deployment import Action
 from shipit.targets.kubernetes import apply as applying
 from shipit.targets.kubernetes import compare, readable, refusals
-from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.plan import Move
 from shipit.targets.kubernetes.refusals import FieldConflictError
-from shipit.targets.kubernetes.survey import in_parallel
+from shipit.targets.kubernetes.survey import Survey, in_parallel
 
 Json = dict[str, Any]
 
 
-def rehearse(
-    cluster: Cluster, moves: Mapping[str, Move]
-) -> tuple[dict[str, Move], tuple[str, ...]]:
+def rehearse(survey: Survey, moves: Mapping[str, Move]) -> tuple[dict[str, Move], tuple[str, ...]]:
     """The moves with the server's diff, and notes. Raises PreconditionError for what it refuses."""
     asked = [m for m in moves.values() if m.action in (Action.CREATE, Action.UPDATE)]
-    answers = in_parallel([lambda move=move: _ask(cluster, move) for move in asked])  # type: ignore[misc]
+    answers = in_parallel([lambda move=move: _ask(survey, move) for move in asked])  # type: ignore[misc]
     wrong = [(m, e) for m, e in zip(asked, answers, strict=True) if isinstance(e, RemoteError)]
     if wrong:
         raise _refused(wrong)
     found = dict(moves)
     notes: list[str] = []
-    for move, (made, note) in zip(asked, answers, strict=True):
+    for move, (made, told) in zip(asked, answers, strict=True):
         found[move.key] = _told(move, made)
-        notes += [note] if note else []
+        notes += told
         notes += _taken_over(move, made)
     return found, tuple(notes)
 
 
-def _ask(cluster: Cluster, move: Move) -> tuple[Json, str] | RemoteError:
+def _ask(survey: Survey, move: Move) -> tuple[Json, tuple[str, ...]] | RemoteError:
     try:
-        return applying.asked(cluster, move.wanted or {}, dry_run=True)
+        return applying.asked(survey, move.wanted or {}, dry_run=True)
     except RemoteError as error:
         if error.temporary:
             raise PreconditionError(error.what, error.why, error.next_step) from error
@@ -80,8 +77,8 @@ def _refused(wrong: list[tuple[Move, RemoteError]]) -> PreconditionError:
         return PreconditionError(
             "; ".join(conflicts),
             "whoever owns a field set it to another value, and would lose it",
-            "leave the field out of what shipit deploys, or make its owner let go of it"
-            " (`kubectl get … --show-managed-fields` shows owners)",
+            "leave the field out of what shipit deploys, or let shipit take such fields over:"
+            " force_conflicts: true under the target",
         )
     move, error = wrong[0]
     said = [f"{m.title}: {refusals.in_words(e)}" for m, e in wrong]

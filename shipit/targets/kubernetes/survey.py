@@ -30,10 +30,12 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Survey(msgspec.Struct, frozen=True):
-    """`instance` is the environment's label, and the name of the ApplySet's parent."""
+    """`instance` is the environment's label, and the name of the ApplySet's parent; `force`: what
+    other field managers own is taken over."""
 
     cluster: Cluster
     instance: str
+    force: bool = False
 
     @property
     def selector(self) -> str:

@@ -85,7 +85,7 @@ class KubernetesCluster(Verbs):
         """The plan with the API server's own diff. Raises PreconditionError for its refusals."""
         seen = self._recent()
         rendered = render(plan.desired, self._setting)
-        moves, notes = rehearse.rehearse(self._cluster, self._decided(rendered, seen))
+        moves, notes = rehearse.rehearse(self._survey, self._decided(rendered, seen))
         observed = observing.observed(seen)
         changes = tuple(planning.changes(plan.desired, rendered, moves, observed))
         return msgspec.structs.replace(plan, changes=changes, notes=(*plan.notes, *notes))
@@ -109,7 +109,7 @@ class KubernetesCluster(Verbs):
                 planning.service_of(moves[key].wanted or {}): words
                 for key, words in done.refused.items()
             },
-            notes=done.notes,
+            notes=tuple(note for note in done.notes if note not in plan.notes),
             late=tuple(Gone.of(m.live) for m in applying.late(moves.values()) if m.live),
         )
         return Rollout(plan, self._clock(), handle=handle.written())
@@ -234,7 +234,7 @@ class KubernetesCluster(Verbs):
 
     @cached_property
     def _survey(self) -> Survey:
-        return Survey(self._cluster, self._instance)
+        return Survey(self._cluster, self._instance, self._settings.force_conflicts)
 
     @cached_property
     def _setting(self) -> Setting:

@@ -30,8 +30,10 @@ class Place:
         self.shop.app = "shop"
         self._kubeconfig = cluster.context(namespace, folder)
 
-    def target(self) -> KubernetesCluster:
-        settings = KubernetesTarget(kubeconfig=str(self._kubeconfig))
+    def target(self, *, force_conflicts: bool = False) -> KubernetesCluster:
+        settings = KubernetesTarget(
+            kubeconfig=str(self._kubeconfig), force_conflicts=force_conflicts
+        )
         return KubernetesCluster("default", settings, "dev", "shop", "/")
 
     def desired(self, *services: str, version: str = "1", **more: Any) -> Desired:

@@ -76,6 +76,12 @@ def test_a_field_of_somebody_else_is_a_conflict_that_names_the_owner(place: Plac
         target.preflight(plan)
     assert error.value.what == "Deployment/web: spec.replicas is owned by kubectl"
     assert place.target().observe().services["web"].images == (IMAGES["1"].digest,)
+    forced = place.target(force_conflicts=True)
+    plan = forced.preflight(forced.plan(place.desired("web", version="2"), forced.observe()))
+    assert plan.notes == ("Deployment/web: spec.replicas is taken over from kubectl",)
+    *_, outcome = forced.follow(forced.apply(plan))
+    assert isinstance(outcome, Succeeded)
+    assert place.target().observe().services["web"].desired == 1
 
 
 def test_what_the_server_would_not_take_is_refused_before_anything_changes(place: Place) -> None:
