@@ -18,6 +18,7 @@ from shipit.targets.ecs import (
     container,
     follow,
     names,
+    pace,
     plan,
     preflight,
     strategy,
@@ -26,7 +27,7 @@ from shipit.targets.ecs import (
 from shipit.targets.ecs.follow import Watch, Watched
 from shipit.targets.ecs.standing import End, Standing
 from shipit.targets.ecs.survey import Live, primary
-from tests.unit.targets.ecs import test_rollout, test_stories, test_whole_service
+from tests.unit.targets.ecs import test_pace, test_rollout, test_stories, test_whole_service
 from tests.unit.targets.ecs.conftest import Shop
 
 Json = dict[str, Any]
@@ -74,6 +75,10 @@ def nothing_is_tagged(patch: Patch) -> None:
 
 def a_throttled_call_has_failed(patch: Patch) -> None:
     patch.setattr(cloud, "_PATIENCE", -1.0)
+
+
+def everybody_calls_at_once(patch: Patch) -> None:
+    patch.setattr(pace, "turn", lambda *_: 0.0)
 
 
 def only_the_revision_goes_back(patch: Patch) -> None:
@@ -183,6 +188,10 @@ MODES: Mapping[str, tuple[Naive, Callable[[Shop], None]]] = {
     "11 throttling": (
         a_throttled_call_has_failed,
         test_stories.test_11_throttling_changes_nothing_but_the_time,
+    ),
+    "11 one account's rate": (
+        everybody_calls_at_once,
+        test_pace.test_11_all_targets_of_the_process_share_an_accounts_rate,
     ),
     "12 the whole service": (
         only_the_revision_goes_back,
