@@ -52,8 +52,8 @@ _ECS: Mapping[str, tuple[str, Rate]] = {
     "describe_task_definition": ("definition read", _READ),
     "describe_clusters": ("cluster read", _READ),
 }
-# GetLogEvents has 25 a second (CloudWatch Logs, "Quotas"), BatchGetImage 2,000 (Amazon ECR, "Service
-# quotas"); DescribeAlarms, of the others, has 9 (CloudWatch, "Service quotas").
+# Each service's own page on quotas: GetLogEvents has 25 a second, BatchGetImage 2,000, and
+# DescribeAlarms, of the others, 9.
 _OTHERS: Mapping[str, Rate] = {"ecs": _READ, "logs": Rate(20, 12), "ecr": Rate(200, 100)}
 _REST = Rate(20, 4)
 
