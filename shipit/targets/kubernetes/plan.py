@@ -93,7 +93,8 @@ def changes(
         by_service.setdefault(move.service, []).append(move)
     order = [*desired.services, *desired.scheduled]
     for name in (*order, *sorted(by_service.keys() - set(order))):
-        own = by_service.get(name, [])
+        beside = by_service.get(rendered.beside.get(name, ""), [])
+        own = [*by_service.get(name, []), *(move for move in beside if _is_workload(move))]
         if own or name in rendered.workloads:
             was = observed.services.get(name) if observed else None
             yield _change(desired, name, own, was)

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from shipit.model.deployment import Action, Observed
 from shipit.targets.kubernetes import names
-from tests.unit.targets.kubernetes.render.conftest import Cluster, Refused, Render
+from shipit.targets.kubernetes.plan import plan
+from tests.unit.targets.kubernetes.render.conftest import SETTING, Cluster, Refused, Render, desired
 
 HTTP = {"ports": [{"target": 8080, "published": "80", "protocol": "tcp", "name": "http"}]}
 
@@ -286,3 +288,13 @@ def test_what_cannot_be_beside_another_one(
     refused: Refused, definition: dict[str, Any], path: str
 ) -> None:
     assert refused({"web": {}, "proxy": definition}).path == f"services.proxy.{path}"
+
+
+def test_who_is_beside_another_one_is_in_the_plan() -> None:
+    wanted = desired({"web": HTTP, "proxy": {"network_mode": "service:web"}})
+    found = plan("default", wanted, Observed({}, "f"), SETTING, "set")
+    assert [(c.service, c.action, c.image) for c in found.changes] == [
+        (name, Action.CREATE, wanted.images[name].reference) for name in ("web", "proxy")
+    ]
+    [published] = found.notes
+    assert published.startswith("services.web.ports")
