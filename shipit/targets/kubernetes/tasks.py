@@ -18,6 +18,7 @@ from shipit.targets.kubernetes import applyset, names, resources, troubles
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.logs import Following, Wanted
 from shipit.targets.kubernetes.pods import ContainerStatus, Ended, Pod, digest_of
+from shipit.targets.kubernetes.survey import Survey
 
 Json = dict[str, Any]
 JOB = ("batch/v1", "Job")
@@ -231,12 +232,12 @@ def create(cluster: Cluster, service: str, job: Json) -> None:
         ) from error
 
 
-def prepare(cluster: Cluster, set_id: str, needed: Iterable[Json]) -> None:
+def prepare(survey: Survey, needed: Iterable[Json]) -> None:
     """What a Job cannot start without: a task runs before its environment is applied. Raises
     PreconditionError when the API server does not take it."""
     for one in needed:
         try:
-            cluster.apply(applyset.joined(one, set_id))
+            survey.cluster.apply(applyset.joined(one, survey.set_id), force=survey.force)
         except RemoteError as error:
             if error.temporary:
                 raise

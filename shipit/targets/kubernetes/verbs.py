@@ -67,7 +67,7 @@ class Verbs(ABC):
 
     def run_task(self, desired: Desired, service: str, key: str) -> Iterator[Progress | Outcome]:
         made = job(desired, service, self.setting, key=key)
-        prepare(self.cluster, self.survey.set_id, needs(desired, service, self.setting))
+        prepare(self.survey, needs(desired, service, self.setting))
         yield from Run(self.cluster, desired, service, made).run()
 
     def run(self, desired: Desired, service: str, command: Sequence[str], *, tty: bool) -> int:
@@ -78,7 +78,7 @@ class Verbs(ABC):
     def logs(
         self, services: Sequence[str], *, follow: bool, tail: int | None, since: str | None
     ) -> Iterator[tuple[str, str]]:
-        """Of the long-running ones; a service that is named has those of its runs, too."""
+        """Of the long-running ones; a schedule that is named has those of its runs."""
         wanted = Wanted(tail, moment(since, datetime.now(UTC)) if since else None)
         selector = self._selector(services)
         if follow:

@@ -7,6 +7,7 @@ import pytest
 
 from shipit.errors import PreconditionError
 from shipit.targets.kubernetes import applyset, commands, logs, tasks
+from shipit.targets.kubernetes.survey import Survey
 from tests.fakes.namespace import NAME, Namespace
 from tests.unit.targets.kubernetes.test_tasks import DESIRED, does, ends, job, runs
 
@@ -115,10 +116,9 @@ def test_a_pod_that_never_comes(shop: Namespace, monkeypatch: pytest.MonkeyPatch
 def test_what_a_task_needs_is_put_there_as_a_member(shop: Namespace) -> None:
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "migrate"}}
     shop.put({"metadata": {"name": "migrate"}}, "serviceaccounts")
-    set_id = applyset.identity("shop-qa", NAME)
-    tasks.prepare(shop.cluster(), set_id, [account])
+    tasks.prepare(Survey(shop.cluster(), "shop-qa"), [account])
     held = shop.objects["serviceaccounts"]["migrate"]
-    assert held["metadata"]["labels"] == {applyset.PART_OF: set_id}
+    assert held["metadata"]["labels"] == {applyset.PART_OF: applyset.identity("shop-qa", NAME)}
     assert "PATCH serviceaccounts/migrate?fieldManager=shipit" in shop.requests
 
 
@@ -126,4 +126,4 @@ def test_what_the_server_does_not_take_is_an_error(shop: Namespace) -> None:
     shop.refusals["PATCH serviceaccounts"] = (403, "forbidden")
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "migrate"}}
     with pytest.raises(PreconditionError, match="does not take ServiceAccount/migrate"):
-        tasks.prepare(shop.cluster(), "set", [account])
+        tasks.prepare(Survey(shop.cluster(), "shop-qa"), [account])
