@@ -7,7 +7,7 @@ from typing import Any
 from shipit.model import codec
 from shipit.model.deployment import Health, Observed, ObservedService
 from shipit.model.digest import Digest
-from shipit.targets.kubernetes import names, plan, readable, resources
+from shipit.targets.kubernetes import names, plan, readable, resources, scheduled
 from shipit.targets.kubernetes.pods import Pod, digest_of
 from shipit.targets.kubernetes.survey import Seen
 
@@ -24,6 +24,8 @@ def observed(seen: Seen) -> Observed:
         services[name] = _service(name, one, own, main_container(one))
         for beside in _others(one):
             services.setdefault(beside, _service(beside, one, own, beside))
+    timed = (one for one in seen.objects.values() if one["kind"] == scheduled.KIND[1])
+    services |= {found.name: found for found in map(scheduled.observed, timed)}
     return Observed(
         services=services,
         fingerprint=fingerprint(seen.objects.values()),

@@ -11,9 +11,9 @@ from shipit.errors import PreconditionError, RemoteError
 from shipit.model.deployment import Action, Desired, Observed, Plan, Rollout
 from shipit.model.digest import Digest
 from shipit.model.pipeline import EksTarget, GkeTarget, KubernetesTarget
-from shipit.model.progress import Mark, Outcome, Progress, Stage, Succeeded
+from shipit.model.progress import Failed, Mark, Outcome, Progress, Stage, Succeeded
 from shipit.targets.kubernetes import apply as applying
-from shipit.targets.kubernetes import names, rehearse, resources
+from shipit.targets.kubernetes import names, rehearse, resources, scheduled
 from shipit.targets.kubernetes import observe as observing
 from shipit.targets.kubernetes import plan as planning
 from shipit.targets.kubernetes.client import Cluster
@@ -124,8 +124,27 @@ class KubernetesCluster(Verbs):
         scene = Scene(self._cluster, self._survey.selector, kinds, self._start(kinds))
         for step in Follow(rollout, scene, wants, handle.refused, clock=self._clock).follow():
             if isinstance(step, Succeeded):
-                self._tidy(handle)
-            yield step
+                yield from self._completed(rollout.plan, step, handle)
+            else:
+                yield step
+
+    def _completed(
+        self, plan: Plan, success: Succeeded, handle: Handle
+    ) -> Iterator[Progress | Outcome]:
+        """With what runs at its times; then what only the old pods needed goes."""
+        desired, proven = plan.desired, dict(success.proven)
+        if desired.scheduled:
+            found = self._cluster.list(*scheduled.KIND, selector=self._survey.selector)
+            timed, wrong = scheduled.proof(desired, found)
+            if wrong:
+                yield Failed(wrong)
+                return
+            for name, digest in timed.items():
+                words = f"is scheduled with {digest.short}"
+                yield Progress(Stage.FOLLOW, Mark.DONE, name, words, desired.environment, self.name)
+            proven |= timed
+        self._tidy(handle)
+        yield Succeeded(proven)
 
     def _tidy(self, handle: Handle) -> None:
         """What only pods of the old template could still ask for."""

@@ -213,3 +213,18 @@ def test_what_is_there_already_is_taken_over_and_said(place: Place) -> None:
     assert plan.changed
     assert isinstance(place.deploy(desired)[2], Succeeded)
     assert not place.deploy(desired)[0].changed
+
+
+def test_what_runs_at_its_times_is_proven_by_its_cron_job(place: Place) -> None:
+    timed = {"schedule": "cron(0 3 * * ? *)", "timezone": "Europe/Madrid"}
+    desired = place.shop.desired(
+        {"web": {"command": ["serve"]}, "night": {"command": ["sweep"], "x-shipit": timed}}
+    )
+    desired = msgspec.structs.replace(desired, services=("web",), scheduled=("night",))
+    _, said, outcome = place.deploy(desired)
+    assert outcome == Succeeded(dict.fromkeys(("web", "night"), IMAGES["1"].digest))
+    assert place.names("cronjob") == ["cronjob.batch/night"]
+    assert f"is scheduled with {IMAGES['1'].digest.short}" in [p.message for p in said]
+    plan, _, _ = place.deploy(desired)
+    assert not plan.changed
+    assert place.target().observe().services["night"].images == (IMAGES["1"].digest,)
