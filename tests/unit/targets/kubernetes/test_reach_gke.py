@@ -18,7 +18,7 @@ from tests.fakes.gke import FakeGke
 from tests.unit.targets.kubernetes.conftest import Ask
 
 NAME = "projects/acme/locations/europe-west1/clusters/staging"
-STAGING = {"project": "acme", "location": "europe-west1", "cluster": "staging"}
+STAGING: dict[str, Any] = {"project": "acme", "location": "europe-west1", "cluster": "staging"}
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def staging(door: FrontDoor, **more: Any) -> Cluster:
     )
 
 
-def reached(**settings: str) -> Access:
+def reached(**settings: Any) -> Access:
     return reach(GkeTarget(**{**STAGING, **settings}), root="/", environment="staging")
 
 

@@ -61,7 +61,7 @@ def door(door: FrontDoor) -> FrontDoor:
     return door
 
 
-def reached(path: Path, **settings: str) -> Access:
+def reached(path: Path, **settings: Any) -> Access:
     target = KubernetesTarget(kubeconfig=str(path), **settings)
     return reach(target, root="/nowhere", environment="qa")
 
