@@ -29,10 +29,11 @@ class Reply:
 @dataclass(frozen=True)
 class Watched:
     """Lines of a watch; then it ends (`end`), breaks off in the middle of a line (`cut`), or stays
-    open until the test is over (`stay`)."""
+    open until the test is over (`stay`). `after`: not before that title was asked so often."""
 
     events: Sequence[Json] = ()
     then: str = "end"
+    after: tuple[str, int] = ("", 0)
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
+        self.wfile.flush()
+        while self.api.titles().count(answer.after[0]) < answer.after[1]:
+            if self.api.over.wait(0.01):
+                return
         for one in answer.events:
             self._chunk(json.dumps(one).encode() + b"\n")
         if answer.then == "cut":

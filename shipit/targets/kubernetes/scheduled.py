@@ -1,5 +1,5 @@
-"""What runs at its times. Nothing of it need run when it is deployed: its CronJob, read back, proves
-that the image will be the one that was asked for. Pure."""
+"""What runs at its times. Nothing of it need run when it is deployed: its CronJob, read back,
+proves that the image will be the one that was asked for. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -120,14 +120,14 @@ def test_one_watch_for_each_kind(api: ScriptedApi) -> None:
 
 def test_while_a_watch_is_away_nothing_is_proven(api: ScriptedApi) -> None:
     """Failure mode 16: a lost connection does not read as fine."""
-    api.on(f"{HOME}/pods", items(pod(ready=False), version="4"))
-    ready = {"type": "MODIFIED", "object": pod()}
-    api.on(f"{HOME}/pods?watch", Watched([ready], "cut"), refuse(503, "not now"))
-    _, outcome = follow(api, deadline=3.0)
-    if isinstance(outcome, Succeeded):  # told and judged before the connection broke
-        return
+    pods = f"{HOME}/pods?watch"
+    api.on(f"{APPS}/deployments", items(deployment(availableReplicas=0)))
+    api.on(pods, Watched((), "cut"), refuse(503, "not now"))
+    complete = {"type": "MODIFIED", "object": deployment()}
+    api.on(f"{APPS}/deployments?watch", Watched([complete], "stay", after=(pods, 2)))
+    _, outcome = follow(api, deadline=2.0)
     assert isinstance(outcome, Failed)
-    assert "cannot be watched" in outcome.reasons[0].what
+    assert "cannot be watched: not now" in outcome.reasons[0].what
 
 
 def test_pods_that_may_not_be_watched_are_no_success(api: ScriptedApi) -> None:
@@ -159,6 +159,7 @@ def test_a_pod_that_waits_for_a_secret_is_given_time(api: ScriptedApi) -> None:
     _, outcome = follow(api, clock=hurried, deadline=1000.0)
     assert isinstance(outcome, Failed)
     assert outcome.reasons[0].what == 'it cannot be started: secret "db" not found'
+    assert hurried() < began + 900  # it was not waited for until the deadline
 
 
 def test_a_probe_that_fails_is_told_from_the_events(api: ScriptedApi) -> None:
@@ -171,7 +172,10 @@ def test_a_probe_that_fails_is_told_from_the_events(api: ScriptedApi) -> None:
         "message": "Readiness probe failed: HTTP 500",
         "lastTimestamp": "2026-11-24T10:00:00Z",
     }
-    api.on(f"{HOME}/events", items({"metadata": {"name": "e"}, **unhealthy}))
+    later = {**unhealthy, "reason": "FailedMount", "lastTimestamp": "2026-11-24T10:00:09Z"}
+    later["message"] = "it took a while"
+    events = [{"metadata": {"name": str(n)}, **e} for n, e in enumerate((unhealthy, later))]
+    api.on(f"{HOME}/events", items(*events))
     api.on(f"{HOME}/pods/web-1-a/log", Reply(200, {"last": "line"}))
     _, outcome = follow(api, deadline=1.0)
     assert isinstance(outcome, Failed)
