@@ -12,6 +12,8 @@ import grpc
 from pulumi.runtime.proto import LanguageRuntimeServicer, language_pb2, plugin_pb2
 from pulumi.runtime.proto.language_pb2_grpc import add_LanguageRuntimeServicer_to_server
 
+from tests.fakes.pulumi_engine.orphan import ends_with_parent
+
 _SHOWN = 32  # a program's exit code for "the engine has heard what is wrong already"
 
 
@@ -59,6 +61,7 @@ def main(engine: str) -> None:
     add_LanguageRuntimeServicer_to_server(Host(engine), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    ends_with_parent()
     print(port, flush=True)  # noqa: T201 - how the engine learns it
     with suppress(KeyboardInterrupt):  # how the engine ends its plugins
         server.wait_for_termination()

@@ -21,6 +21,7 @@ from pulumi.runtime.proto.provider_pb2_grpc import add_ResourceProviderServicer_
 
 from tests.fakes.pulumi_engine.cloud import Cloud
 from tests.fakes.pulumi_engine.known import answer, computed
+from tests.fakes.pulumi_engine.orphan import ends_with_parent
 
 
 class Provider(ResourceProviderServicer):
@@ -144,6 +145,7 @@ def main(package: str, version: str) -> None:
     add_ResourceProviderServicer_to_server(Provider(package, version), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    ends_with_parent()
     print(port, flush=True)  # noqa: T201 - how the engine learns it
     with suppress(KeyboardInterrupt):
         server.wait_for_termination()
