@@ -1,18 +1,22 @@
 """Nothing in a user's file is silently ignored: every key of Compose changes what is rendered, is
 said to have no effect, or is refused by its path."""
 
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from shipit.errors import ConfigurationError
+from shipit.targets.kubernetes import extension
 from shipit.targets.kubernetes.render import Rendered, render
 from tests.unit.targets.kubernetes.render.conftest import SETTING, Refused, Render, desired
 
 Json = dict[str, Any]
+ROOT = Path(__file__).parents[5]
 KEYS = [
     line
     for line in (Path(__file__).parent / "compose_keys.txt").read_text().splitlines()
@@ -358,3 +362,15 @@ def test_a_section_that_no_service_uses_is_nobodys(rendered: Render) -> None:
 )
 def test_values_that_cannot_be(refused: Refused, definition: Json, path: str) -> None:
     assert refused({"web": definition}).path == f"services.web.{path}"
+
+
+def test_the_reference_names_every_key() -> None:
+    page = (ROOT / "docs/reference/targets/kubernetes-compose.md").read_text()
+    words = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`[^`]+`|```.*?```", page, re.DOTALL))))
+    keys = {key.split(".")[1].removesuffix("[]") for key in KEYS if key.startswith("service.")}
+    own = {
+        field.encode_name
+        for kind in (extension.Service, extension.Secret, extension.Volume)
+        for field in msgspec.structs.fields(kind)
+    }
+    assert (keys | own) - words == set()
