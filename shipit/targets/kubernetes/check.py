@@ -18,6 +18,7 @@ Json = dict[str, Any]
 OLDEST, NEWEST = (1, 29), (1, 36)  # what shipit is tested with; server-side apply is older by far
 _SAMPLES = 40  # single questions about permissions, where the server cannot list them
 _OPTIONAL = {
+    "pods/attach": "`shipit run` has no terminal",
     "pods/exec": "`shipit exec` does not work",
     "resourcequotas": "whether a quota is in the way is not known",
 }

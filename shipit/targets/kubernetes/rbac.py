@@ -27,7 +27,9 @@ ALWAYS: tuple[Rule, ...] = (
     Rule("", "events", ("list",)),
     Rule("", "persistentvolumeclaims", ("delete", "list")),  # `shipit rm --volumes`
     Rule("", "pods", ("list", "watch")),
-    Rule("", "pods/exec", ("create", "get")),  # by WebSocket: get, and create since 1.35
+    # By WebSocket: get, and create since 1.35.
+    Rule("", "pods/attach", ("create", "get")),
+    Rule("", "pods/exec", ("create", "get")),
     Rule("", "pods/log", ("get",)),
     Rule("", "resourcequotas", ("list",)),
     Rule("apps", "replicasets", ("list", "watch")),

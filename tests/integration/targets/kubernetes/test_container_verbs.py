@@ -274,8 +274,10 @@ def test_the_printed_role_is_enough_for_all_that_shipit_does(
     granted, used = _granted(place), _used(place)
     assert used - granted == {("", "namespaces", "get"), (*REVIEWS, "create")}
     # What these rules are for has not happened here.
-    # What these are for has not happened here: exec, a task that does not end, claims.
+    # What these are for has not happened here: terminals, a task that does not end, claims.
     assert granted - used == {
+        ("", "pods/attach", "create"),
+        ("", "pods/attach", "get"),
         ("", "pods/exec", "create"),
         ("", "pods/exec", "get"),
         ("", "persistentvolumeclaims", "delete"),

@@ -5,7 +5,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ from shipit.model.digest import Digest
 from shipit.model.image import Image
 from shipit.model.pipeline import KubernetesTarget
 from shipit.model.progress import Failed, Progress, Succeeded
-from shipit.targets.kubernetes import commands, execute, names
+from shipit.targets.kubernetes import commands, execute, names, rbac
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.execute import Streams
 from shipit.targets.kubernetes.logs import Following, Wanted
 from shipit.targets.kubernetes.reach import reach
+from shipit.targets.kubernetes.reach.access import Access
 from shipit.targets.kubernetes.tasks import Run
 from tests.fakes.cluster.kubernetes import Cluster as RealCluster
 from tests.fakes.engine import SH, pushed
@@ -222,3 +223,34 @@ def test_logs_follow_a_container_that_starts_again(ground: Ground) -> None:
         assert following.next(60) == ("web", "started")
     finally:
         following.close()
+
+
+def test_the_role_is_enough_for_exec_and_a_terminal(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a server that enforces it: these two are asked of no fake node."""
+    found, space = ground.found, ground.namespace
+    found.kubectl("-n", space, "create", "serviceaccount", "deployer")
+    role = rbac.role("deployer", space, rbac.rules([]))
+    bound = rbac.binding("deployer", space, rbac.subject_of("ServiceAccount", "deployer", space))
+    for one in (role, bound):
+        found.kubectl("-n", space, "create", "-f", "-", stdin=json.dumps(one))
+    token = found.kubectl("-n", space, "create", "token", "deployer").strip()
+    access = ground.cluster.access
+    ground.cluster = Cluster(
+        Access(
+            server=access.server, name="the cluster", ca=access.ca, authorization=_bearer(token)
+        ),
+        space,
+    )
+    ground.pod("exec /bin/busybox sleep 1000")
+    own = mine(monkeypatch)
+    assert run_in(ground, [*SHELL, "echo out"]) == 0
+    assert own.stdout.getvalue() == b"out\n"
+    job = ground.job("read word; echo $word; exit 4")
+    mine(monkeypatch, io.BytesIO(b"hello\n"))
+    assert commands.run(ground.cluster, ground.desired, "web", job, tty=True) == 4
+
+
+def _bearer(token: str) -> Callable[[bool], str]:
+    return lambda _: f"Bearer {token}"
