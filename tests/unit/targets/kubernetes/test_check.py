@@ -138,7 +138,9 @@ def test_a_list_that_is_incomplete_is_asked_about(shop: Namespace) -> None:
     shop.answers[ACCESS] = {"status": {"allowed": True}}
     assert of(found(shop), "permissions") == [("ok", "all that a deployment needs in shop")]
     shop.answers[ACCESS] = {"status": {"allowed": False}}
-    assert ("error", "list, watch on pods is not allowed") in of(found(shop), "permissions")
+    missing = of(found(shop), "permissions")
+    assert ("error", "list, watch on pods is not allowed") in missing
+    assert len(missing) == len(rbac.rules([]))
 
 
 # Quotas
