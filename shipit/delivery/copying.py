@@ -19,6 +19,7 @@ from shipit.registry.copying import Copied
 from shipit.registry.transfers import AbandonedError, Report, State, Transfer
 
 _EVERY = 0.5  # seconds between two words about the same thing
+_MINUTE = 60  # seconds; an estimate has no tenths of them
 _WORTH_A_WORD = 1_000_000  # bytes: smaller layers are there before anybody has read their name
 
 Say = Callable[[Mark, str, str], Progress]  # (mark, subject, message)
@@ -154,8 +155,9 @@ class _Tally:
         said = f"{size(done)} of {size(whole)}"
         if passed <= 0:
             return said
-        left = (whole - done) * (now - self._began) / passed
-        return f"{said}, {format_duration(timedelta(seconds=max(round(left), 1)))} left"
+        left = max(round((whole - done) * (now - self._began) / passed), 1)
+        in_words = format_duration(timedelta(seconds=left)) if left >= _MINUTE else f"{left}s"
+        return f"{said}, {in_words} left"
 
 
 def in_words(copied: Copied) -> str:

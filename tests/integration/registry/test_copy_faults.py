@@ -1,11 +1,14 @@
 """Copies through a proxy that does what networks do: the right digest or a clear failure, never a
 wrong or partial one under a tag; and never a credential in what is said."""
 
+import errno
+import os
 import re
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -13,6 +16,7 @@ from shipit.errors import RemoteError, ShipitError
 from shipit.model.image import Image
 from shipit.registry import connections, retry, transport
 from shipit.registry.client import Client
+from shipit.registry.embedded import uploads
 from shipit.registry.keychain import Chain
 from tests.fakes import registry_images as images
 from tests.fakes import registry_vouchers as vouching
@@ -296,6 +300,28 @@ def test_a_full_disk_is_told(way: Way, status: int) -> None:
     error = _fails(way)
 
     assert f"answered {status}" in error.what
+
+
+def test_a_disk_that_is_really_full(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The registry's folder has room for a part of the layer; then somebody makes more. Without the
+    proxy, which takes no answer before it has sent all."""
+    way.up.address = way.destination.address
+    room, write = [1_000_000], uploads._write
+
+    def take(file: IO[bytes], part: memoryview) -> None:
+        room[0] -= len(part)
+        if room[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(file, part)
+
+    monkeypatch.setattr(uploads, "_write", take)
+
+    error = _fails(way)
+
+    assert "No space left on device" in error.why
+    room[0] = 100_000_000
+    way.copy()
+    assert way.is_right()
 
 
 def test_refused_in_mid_copy_leaves_no_tag(way: Way) -> None:

@@ -11,7 +11,7 @@ import pytest
 from shipit.errors import PreconditionError, RemoteError
 from shipit.model.digest import Digest
 from shipit.model.image import Image, Reference
-from shipit.registry import retry
+from shipit.registry import media, retry
 from shipit.registry.client import Client
 from shipit.registry.credentials import Credentials
 from shipit.registry.embedded.handler import Handler, abort
@@ -224,6 +224,70 @@ def test_a_manifest_that_is_not_what_was_asked_for(registry: FakeRegistry, clien
 
     with pytest.raises(RemoteError, match=f"does not have the digest {pushed.digest}"):
         client.get_manifest(repository, pushed.digest)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "document", "name"),
+    [
+        (
+            "application/vnd.docker.distribution.manifest.v1+prettyjws",
+            {"schemaVersion": 1, "fsLayers": [], "signatures": []},
+            "a Docker schema 1 manifest",
+        ),
+        (
+            "application/json",  # as registries call it whose type was lost
+            {"schemaVersion": 1, "fsLayers": []},
+            "a Docker schema 1 manifest",
+        ),
+        (
+            "application/vnd.oci.artifact.manifest.v1+json",
+            {"mediaType": "application/vnd.oci.artifact.manifest.v1+json", "blobs": []},
+            "an OCI artifact manifest of a draft",
+        ),
+    ],
+)
+def test_formats_of_the_past_are_refused_by_name(
+    registry: FakeRegistry,
+    client: Client,
+    second: FakeRegistry,
+    media_type: str,
+    document: dict[str, object],
+    name: str,
+) -> None:
+    content = json.dumps(document).encode()
+    registry.faults = [
+        times(
+            9,
+            lambda r: r.command == "GET" and "/manifests/" in r.path,
+            lambda r: r.answer(200, content, media_type=media_type),
+        )
+    ]
+    repository = f"{registry.address}/shop/web"
+
+    with pytest.raises(PreconditionError) as caught:
+        client.copy(Image(repository, Digest.of(content)), f"{second.address}/production/web")
+
+    assert caught.value.what.endswith(f"is {name}")
+    assert second.asked("PUT") == second.asked("POST") == []
+
+
+def test_a_document_without_config_and_manifests_is_none(
+    registry: FakeRegistry, client: Client, second: FakeRegistry
+) -> None:
+    content = b'{"schemaVersion": 2, "layers": []}'
+    registry.faults = [
+        times(
+            9,
+            lambda r: r.command == "GET" and "/manifests/" in r.path,
+            lambda r: r.answer(200, content, media_type=media.OCI_MANIFEST),
+        )
+    ]
+
+    with pytest.raises(RemoteError, match="what came is not a manifest"):
+        client.copy(
+            Image(f"{registry.address}/shop/web", Digest.of(content)),
+            f"{second.address}/production/web",
+        )
 
 
 def test_blobs_may_be_somewhere_else(

@@ -143,3 +143,33 @@ def test_a_registry_that_refuses_what_its_service_gave_is_told(
     with pytest.raises(PreconditionError, match="DENIED"):
         known.get_manifest(f"{scoped.address}/shop/web", "v1")
     assert len(scoped.asked("GET", "/token")) == 1
+
+
+@pytest.mark.parametrize(
+    ("registry", "user", "key"),
+    [("docker.io", "me", "https://index.docker.io/v1/"), ("ghcr.io", "octocat", "")],
+)
+def test_docker_hub_and_ghcr_by_their_token_flow(
+    registry: str,
+    user: str,
+    key: str,
+    tmp_path: Path,
+    route: Callable[[str, str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Docker Hub by what `docker login` left under its old name, GHCR by the job's own token."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    with ScopedRegistry(tmp_path / "hub", users={user: "secret"}) as hub:
+        route(registry, hub.address)
+        if key:
+            logged_in(tmp_path / "docker", key, auth=encoded(user, "secret")).close()
+        else:
+            monkeypatch.setenv("GITHUB_ACTIONS", "true")
+            monkeypatch.setenv("GITHUB_ACTOR", user)
+            monkeypatch.setenv("GITHUB_TOKEN", "secret")
+        with Client() as client:
+            pushed = images.push(client, f"{registry}/acme/web", "web", tag="v1")
+            found = client.get_manifest(f"{registry}/acme/web", "v1")
+
+    assert found.digest == pushed.digest
+    assert any(s.startswith("repository:acme/web:") for scopes in hub.asked_for for s in scopes)
