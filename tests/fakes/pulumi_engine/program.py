@@ -9,6 +9,8 @@ from pulumi import RunError, log
 from pulumi.runtime import Settings, configure, run_in_stack, set_all_config
 from pulumi.runtime.proto import language_pb2
 
+from tests.fakes.pulumi_engine.orphan import ends_with_parent
+
 _SHOWN = 32
 
 
@@ -44,6 +46,7 @@ def run(request: language_pb2.RunRequest, engine: str) -> int:
 
 
 if __name__ == "__main__":
+    ends_with_parent()
     asked = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
     sys.stdin = open("/dev/null")  # noqa: PTH123, SIM115
     sys.exit(run(asked, sys.argv[1]))
