@@ -156,8 +156,8 @@ class _Tally:
         if passed <= 0:
             return said
         left = max(round((whole - done) * (now - self._began) / passed), 1)
-        in_words = format_duration(timedelta(seconds=left)) if left >= _MINUTE else f"{left}s"
-        return f"{said}, {in_words} left"
+        time_left = format_duration(timedelta(seconds=left)) if left >= _MINUTE else f"{left}s"
+        return f"{said}, {time_left} left"
 
 
 def in_words(copied: Copied) -> str:
