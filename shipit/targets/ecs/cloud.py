@@ -1,6 +1,7 @@
 """The one door to AWS: clients with deadlines, one retry policy, foreign errors mapped here."""
 
 import importlib.util
+import os
 import random
 import time
 from collections.abc import Callable
@@ -116,7 +117,9 @@ def _client(service: str, region: str, profile: str) -> tuple[Any, str]:
     try:
         core = botocore.session.Session(profile=profile or None)
         core.register_component("data_loader", _models())
-        session = boto3.session.Session(botocore_session=core, region_name=region or None)
+        # botocore itself reads AWS_DEFAULT_REGION alone.
+        named = region or os.environ.get("AWS_REGION") or None
+        session = boto3.session.Session(botocore_session=core, region_name=named)
         return session.client(service, config=config), pace.account_of(session.get_credentials())
     except Exception as error:  # profiles, regions, credential files
         raise _mapped(error, service, "") from error

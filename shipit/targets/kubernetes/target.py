@@ -1,7 +1,7 @@
 """A Kubernetes cluster as a target: each verb as a runbook over the parts beside this file."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ import msgspec
 from shipit.errors import PreconditionError, RemoteError
 from shipit.model.deployment import Action, Desired, Observed, Plan, Rollout
 from shipit.model.digest import Digest
+from shipit.model.permission import Permission
 from shipit.model.pipeline import EksTarget, GkeTarget, KubernetesTarget
 from shipit.model.progress import Failed, Mark, Outcome, Progress, Stage, Succeeded
 from shipit.targets.kubernetes import apply as applying
@@ -20,6 +21,7 @@ from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.follow import Follow
 from shipit.targets.kubernetes.handle import Gone, Handle
 from shipit.targets.kubernetes.plan import Move
+from shipit.targets.kubernetes.reach import permissions as reaching
 from shipit.targets.kubernetes.reach import reach
 from shipit.targets.kubernetes.render import Rendered, Setting, render
 from shipit.targets.kubernetes.scene import Scene, Start
@@ -35,7 +37,7 @@ _FRESH = 15.0  # seconds in which what was observed need not be read again
 class KubernetesCluster(Verbs):
     """One environment in one namespace of one cluster.
 
-    Implements Target and Preflights, and what Verbs has.
+    Implements Target, Preflights and NeedsPermissions, and what Verbs has.
     The cluster is asked at the first use; every method raises PreconditionError when that cannot
     be.
     """
@@ -74,6 +76,17 @@ class KubernetesCluster(Verbs):
     @property
     def setting(self) -> Setting:
         return self._setting
+
+    def permissions(
+        self,
+        desired: Desired | None,  # noqa: ARG002 - nothing that a release holds is AWS's
+        account: str,
+        *,
+        clearing: bool = False,  # noqa: ARG002 - and nothing is left over there
+    ) -> Sequence[Permission]:
+        if not isinstance(self._settings, EksTarget):
+            return ()
+        return (reaching.needed(self._settings, account),)
 
     def observe(self) -> Observed:
         return observing.observed(self._read())

@@ -135,3 +135,16 @@ def test_a_name_for_every_error_of_botocores() -> None:
             bare = type("Bare", (kind,), {"__init__": lambda self: Exception.__init__(self, "x")})
             made = bare()
             assert isinstance(cloud._mapped(made, "ecs", "list_services"), ShipitError)
+
+
+def test_aws_region_names_the_region_where_the_settings_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """botocore reads AWS_DEFAULT_REGION alone; the SDKs of other languages, AWS_REGION."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    assert Cloud("").region == "eu-north-1"
+    assert Cloud("eu-west-1").region == "eu-west-1"
