@@ -8,14 +8,17 @@ import base64
 import binascii
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from shipit import process
 from shipit.errors import ShipitError
 from shipit.model import codec
 from shipit.model.image import DOCKER_HUB
 from shipit.registry.credentials import Credentials, Secret
+
+if TYPE_CHECKING:
+    from shipit import process
 
 HUB_KEY = "https://index.docker.io/v1/"
 _HELPER_DEADLINE = 30.0  # seconds: cloud helpers ask a token service
@@ -75,6 +78,8 @@ class DockerConfig:
         helper = config.cred_helpers.get(registry) or config.creds_store
         if not helper:
             return self._decline(registry, "")
+        from shipit import process  # with all that it takes to start programs
+
         program = f"docker-credential-{helper}"
         try:
             done = process.run([program, "get"], deadline=_HELPER_DEADLINE, stdin=_key(registry))
@@ -102,7 +107,7 @@ class DockerConfig:
         return None
 
 
-def _told(done: process.Completed) -> str:
+def _told(done: "process.Completed") -> str:
     """Why a helper failed. They tell "not found" on stdout, as text; one that failed with an answer
     in its hands has a secret there."""
     said = done.stdout.strip()
