@@ -18,6 +18,8 @@ from shipit.targets.docker.target import DockerEngine
 from shipit.targets.ecs.target import EcsCluster
 from shipit.targets.interface import Target
 from tests.fakes.around import Around
+from tests.fakes.cluster.contract import OnKubernetes, scripted
+from tests.fakes.cluster.kubernetes import Cluster
 from tests.fakes.ecs import SimulatedEcs, ends, runs
 from tests.fakes.engine import SH, Shop, pushed, worker
 from tests.fakes.ministack import ministack, runs_containers
@@ -157,11 +159,29 @@ def ministack_ecs(
     cast("EcsCluster", bench.target()).remove(volumes=True)
 
 
+@pytest.fixture
+def kubernetes(cluster: Cluster) -> Iterator[OnKubernetes]:
+    if cluster.node is None:
+        pytest.skip("this cluster's nodes cannot be told what containers do")
+    with cluster.namespace() as space:
+        scripted(cluster.node, space, BREAKS, ENDS)
+        yield OnKubernetes(Shop(_known("registry.test/web")), cluster, space, BREAKS, ENDS)
+        cluster.node.forget()
+
+
+@pytest.fixture
+def kubelet(kubelet_cluster: Cluster, images: dict[str, Image]) -> Iterator[OnKubernetes]:
+    with kubelet_cluster.namespace() as space:
+        yield OnKubernetes(Shop(images), kubelet_cluster, space, BREAKS, ENDS)
+
+
 @pytest.fixture(
     params=[
         "memory",
         pytest.param("simulated_ecs", id="ecs simulated"),
         pytest.param("docker", marks=pytest.mark.engine),
+        pytest.param("kubernetes", marks=pytest.mark.cluster),
+        pytest.param("kubelet", marks=[pytest.mark.cluster, pytest.mark.engine, pytest.mark.slow]),
         pytest.param(
             "ministack_ecs",
             id="ecs ministack",
@@ -169,8 +189,8 @@ def ministack_ecs(
         ),
     ]
 )
-def bench(request: pytest.FixtureRequest) -> Bench:
-    found: Bench = request.getfixturevalue(request.param)
+def bench(request: pytest.FixtureRequest) -> Bench | OnKubernetes:
+    found: Bench | OnKubernetes = request.getfixturevalue(request.param)
     return found
 
 
