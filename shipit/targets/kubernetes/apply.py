@@ -36,13 +36,16 @@ class Applied(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-def apply(survey: Survey, seen: Seen, moves: Mapping[str, Move]) -> Applied:
-    """Raises PreconditionError when the first thing that is refused is also the first thing done.
+def apply(
+    survey: Survey, seen: Seen, moves: Mapping[str, Move], everything: Iterable[Move]
+) -> Applied:
+    """`moves` of what changes, among `everything`.
+
+    Raises PreconditionError when the first thing that is refused is also the first thing done.
 
     Later refusals are in the answer: a failure to be undone, and not a request that was wrong.
     """
-    wanted = [move.wanted for move in moves.values() if move.wanted]
-    _claim(survey, seen, wanted)
+    claimed = _claim(survey, seen.parent, [m.wanted for m in moves.values() if m.wanted])
     made: dict[str, Json] = {}
     refused: dict[str, str] = {}
     notes: list[str] = []
@@ -59,6 +62,7 @@ def apply(survey: Survey, seen: Seen, moves: Mapping[str, Move]) -> Applied:
                 raise PreconditionError("; ".join(refused.values()), "nothing was changed")
             return Applied(made, refused, tuple(notes))
     prune(survey.cluster, (m.live for m in going(moves.values()) if not _needed(m)))
+    _let_go(survey, claimed, [m.wanted or m.live or {} for m in everything if _stays(m)])
     return Applied(made, refused, tuple(notes))
 
 
@@ -164,10 +168,24 @@ def without_count(one: Json) -> Json:
     return {**one, "spec": {k: v for k, v in one["spec"].items() if k != "replicas"}}
 
 
-def _claim(survey: Survey, seen: Seen, wanted: Sequence[Json]) -> None:
+def _claim(survey: Survey, known: Json | None, wanted: Sequence[Json]) -> Json:
     """The parent names the kinds of the members before there are any, and those that go (KEP)."""
-    known = applyset.kinds_of(seen.parent) | applyset.kinds(wanted)
-    spaces = applyset.namespaces_of(seen.parent) | applyset.namespaces(wanted)
-    parent = applyset.parent(survey.instance, survey.cluster.namespace, known, spaces)
-    if not applyset.same(seen.parent, parent):
+    kinds = applyset.kinds_of(known) | applyset.kinds(wanted)
+    spaces = applyset.namespaces_of(known) | applyset.namespaces(wanted)
+    parent = applyset.parent(survey.instance, survey.cluster.namespace, kinds, spaces)
+    if not applyset.same(known, parent):
         survey.cluster.apply(parent, force=True)
+    return parent
+
+
+def _let_go(survey: Survey, claimed: Json, left: Sequence[Json]) -> None:
+    """Kinds of which there are no members any more: a Role need not have them then."""
+    kinds, spaces = applyset.kinds(left), applyset.namespaces(left)
+    parent = applyset.parent(survey.instance, survey.cluster.namespace, kinds, spaces)
+    if parent != claimed:
+        survey.cluster.apply(parent, force=True)
+
+
+def _stays(move: Move) -> bool:
+    """For now: what only pods of the old template need is still there."""
+    return move.action is not Action.REMOVE or _needed(move)

@@ -106,10 +106,11 @@ class KubernetesCluster(Verbs):
     def apply(self, plan: Plan) -> Rollout:
         seen = self._unmoved(plan)
         rendered = render(plan.desired, self._setting)
-        moves = self._planned(plan, self._decided(rendered, seen))
+        everything = self._decided(rendered, seen)
+        moves = self._planned(plan, everything)
         done = applying.Applied()
         if plan.changed:
-            done = applying.apply(self._survey, seen, moves)
+            done = applying.apply(self._survey, seen, moves, everything.values())
         live = {**seen.objects, **done.made}
         self._seen = msgspec.structs.replace(seen, objects=live)
         handle = Handle(

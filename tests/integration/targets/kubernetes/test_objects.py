@@ -9,7 +9,6 @@ import pytest
 from shipit.errors import PreconditionError
 from shipit.model.deployment import Action, Desired
 from shipit.model.progress import Failed, Succeeded
-from shipit.targets.kubernetes import applyset
 from tests.fakes.cluster.story import ends
 from tests.integration.targets.kubernetes.conftest import IMAGES, Place
 
@@ -99,23 +98,47 @@ def test_a_service_that_is_gone_goes_with_all_it_had_and_nothing_else_does(place
     """Failure mode 35: another environment's, a person's, and data stay."""
     place.deploy(place.desired("web", "worker", ports=PORTS))
     other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "other"}}
-    alike = {**other, "metadata": {"name": "alike", "labels": labels("worker")}}
-    claim = {
+    alike = {
         "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "data", "labels": labels("worker")},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}},
+        "kind": "Service",
+        "metadata": {"name": "alike", "labels": labels("worker")},
+        "spec": {"ports": [{"port": 80}]},
     }
-    claim = applyset.joined(claim, applyset.identity("shop-dev", place.namespace))
-    for one in (other, alike, claim):
+    for one in (other, alike):
         place.kubectl("apply", "-f", "-", stdin=one)
     plan, _, outcome = place.deploy(place.desired("web", ports=PORTS))
     assert isinstance(outcome, Succeeded)
     assert ("worker", Action.REMOVE) in [(c.service, c.action) for c in plan.changes]
     assert place.names("deployment") == ["deployment.apps/web"]
     assert "service/worker" not in place.names("service")
-    assert {"configmap/other", "configmap/alike"} <= set(place.names("configmap"))
+    assert "service/alike" in place.names("service")
+    assert "configmap/other" in place.names("configmap")
+
+
+def test_a_claim_is_data_and_stays_and_kinds_that_are_gone_are_let_go(place: Place) -> None:
+    """Failure mode 35."""
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "labels": labels("web")},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}},
+    }
+    budget = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "web", "labels": labels("web")},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": labels("web")}},
+    }
+    place.deploy(sourced(place, claim, budget, workload("Deployment", "1")))
+    plan, _, outcome = place.deploy(sourced(place, workload("Deployment", "2"), version="2"))
+    assert isinstance(outcome, Succeeded)
+    assert any("PersistentVolumeClaim/data stays" in note for note in plan.notes)
     assert place.names("pvc") == ["persistentvolumeclaim/data"]
+    assert place.names("pdb") == []
+    key = r"applyset\.kubernetes\.io/contains-group-kinds"
+    path = f"jsonpath={{.metadata.annotations.{key}}}"
+    kinds = place.kubectl("get", "configmap", "shop-dev", "-o", path)
+    assert kinds == "Deployment.apps,PersistentVolumeClaim"
 
 
 def test_two_environments_of_one_namespace_leave_each_other_alone(place: Place) -> None:
