@@ -95,8 +95,9 @@ _WHY = {
     "uts": "use hostname",
     "volumes_from": "name the volume in both",
 }
-# A Service's name (RFC 1035), so that others find it as they do in Compose.
-_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+# A Service's name (RFC 1035), so that others find it as they do in Compose; and as long as a
+# StatefulSet's can be, whose pods carry it in a label with 11 characters more.
+_NAME = re.compile(r"[a-z]([a-z0-9-]{0,50}[a-z0-9])?")
 _TASK_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,57}[A-Za-z0-9])?")
 _RESTARTS = (None, "", "always", "unless-stopped", "on-failure")
 _REMOVE = "remove it here (`!reset null` in the environment's overlay)"
@@ -111,6 +112,8 @@ def refuse(project: Json, services: Iterable[str]) -> None:
 def refusals(project: Json, services: tuple[str, ...]) -> Iterator[Refusal]:
     """Of what the services say and use."""
     yield from _unknown("", project, _PROJECT)
+    if project.get(extension.KEY):
+        yield extension.KEY, "this goes under a service, a volume, a secret or a config", ""
     for name in services:
         definition, path = _said(project["services"][name]), f"services.{name}"
         yield from _unknown(path, definition, _SERVICE | _WITHOUT_EFFECT.keys())
@@ -217,7 +220,7 @@ def _name(path: str, name: str, definition: Json) -> Iterator[Refusal]:
         yield (
             path,
             f"Kubernetes cannot call a service {name}: others could not find it by that name",
-            "call it with lower-case letters, digits and dashes, 63 at most, a letter first",
+            "call it with lower-case letters, digits and dashes, 52 at most, a letter first",
         )
 
 
@@ -246,6 +249,8 @@ def _sections(project: Json, services: tuple[str, ...]) -> Iterator[Refusal]:
         for name in _used(project, section, services):
             defined, path = (project.get(section) or {}).get(name) or {}, f"{section}.{name}"
             yield from _unknown(path, defined, known)
+            if section == "networks" and defined.get(extension.KEY):
+                yield f"{path}.{extension.KEY}", "there is nothing to say of a network", ""
             driver = defined.get("driver") or ""
             if section in _DRIVERS and driver not in _DRIVERS[section]:
                 step = f"use {extension.KEY} for a storage class" if section == "volumes" else ""

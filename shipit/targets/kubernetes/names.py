@@ -36,13 +36,14 @@ def project(desired: Desired) -> str:
     return instance(desired.app, desired.environment)
 
 
-def label(text: str) -> str:
-    """As a DNS label: one that had to be changed or cut ends in a hash, so that no two are one."""
+def label(text: str, most: int = _LABEL) -> str:
+    """As a DNS label of so many characters: one that had to be changed or cut ends in a hash, so
+    that no two are one."""
     word = re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")
-    if word == text and len(word) <= _LABEL:
+    if word == text and len(word) <= most:
         return word
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"{word[: _LABEL - 9].rstrip('-')}-{digest}"
+    return f"{word[: most - 9].rstrip('-')}-{digest}"
 
 
 def run_of(service: str) -> str:

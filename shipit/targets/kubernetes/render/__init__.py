@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from shipit.errors import ConfigurationError
 from shipit.model.deployment import Desired
 from shipit.targets.kubernetes import honoured, names
 from shipit.targets.kubernetes.render import (
@@ -62,9 +63,11 @@ def render(desired: Desired, setting: Setting) -> Rendered:
         return Rendered(objects, adopted.workloads(objects))
     honoured.refuse(desired.project, scope.everything)
     services.refuse_two_of_a_name(scope)
+    sharing.refuse_of_tasks(scope)
     _refuse_tasks(scope)
     pods = sharing.pods(scope)
     made = _objects(scope, pods)
+    _refuse_twins(made)
     return Rendered(
         objects=tuple(sorted(made, key=lambda one: _ORDER.index(one["kind"]))),
         workloads={_service_of(one): one for one in made if _is_workload(one)},
@@ -108,6 +111,19 @@ def _refuse_tasks(scope: Scope) -> None:
     """What a Job could not have is found with the rest, and not when it is about to run."""
     for service in (*scope.desired.before, *scope.desired.after):
         patches.of_kind(scope, service, jobs.job(scope, service, "", ()))
+
+
+def _refuse_twins(made: list[Json]) -> None:
+    owners: dict[tuple[str, str], str] = {}
+    for one in made:
+        key, owner = (one["kind"], one["metadata"]["name"]), _service_of(one)
+        if key in owners:
+            raise ConfigurationError(
+                f"two would be the {key[0]} {key[1]}, of {owners[key]} and of {owner}",
+                path=f"services.{owner}",
+                next_step="give one of them another name",
+            )
+        owners[key] = owner
 
 
 def _service_of(one: Json) -> str:

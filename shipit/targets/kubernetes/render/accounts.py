@@ -7,6 +7,7 @@ no use for one, and what breaks into it would have.
 from collections.abc import Iterator
 from typing import Any
 
+from shipit.targets.kubernetes import names
 from shipit.targets.kubernetes.render.scope import Scope
 
 Json = dict[str, Any]
@@ -17,7 +18,7 @@ def of_pod(scope: Scope, service: str) -> Json:
     if said is None:
         return {"automountServiceAccountToken": False}
     return {
-        "serviceAccountName": said.name or service,
+        "serviceAccountName": said.name or names.label(service),
         "automountServiceAccountToken": said.token,
     }
 
@@ -27,7 +28,7 @@ def accounts(scope: Scope, services: tuple[str, ...]) -> Iterator[Json]:
     for service in services:
         said = scope.said(service).service_account
         if said is not None and not said.name:
-            made = scope.made("v1", "ServiceAccount", service, service)
+            made = scope.made("v1", "ServiceAccount", names.label(service), service)
             notes = made["metadata"]["annotations"]
             made["metadata"]["annotations"] = {**said.annotations, **notes}
             yield {**made, "automountServiceAccountToken": False}

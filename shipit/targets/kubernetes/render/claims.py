@@ -100,6 +100,7 @@ def notes(scope: Scope) -> Iterator[str]:
 def _refuse_several(scope: Scope, volume: str, services: list[str]) -> None:
     """One claim that a single node can have, and pods that may be on several."""
     asked = said(scope, volume)
+    _refuse_of_others(scope, volume, asked)
     if asked.is_everywhere:
         return
     if asked.access == "ReadWriteOncePod" and len(services) > 1:
@@ -116,4 +117,16 @@ def _refuse_several(scope: Scope, volume: str, services: list[str]) -> None:
                 path=f"volumes.{volume}",
                 next_step=f"`{extension.KEY}: {{access: ReadWriteMany}}` with a class that can,"
                 " `{each: true}` for a claim for every replica, or one replica",
+            )
+
+
+def _refuse_of_others(scope: Scope, volume: str, asked: extension.Volume) -> None:
+    """A claim that is there has its size and its class."""
+    if not scope.section("volumes", volume).get("external"):
+        return
+    for key, value in (("size", asked.size), ("class", asked.class_name), ("each", asked.each)):
+        if value:
+            raise ConfigurationError(
+                "the claim is there already, and has its own",
+                path=f"volumes.{volume}.{extension.KEY}.{key}",
             )

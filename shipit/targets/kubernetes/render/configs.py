@@ -42,6 +42,10 @@ def place(scope: Scope, config: str) -> Place:
             path=f"{path}.{key}",
             next_step="write it as `content:`, or keep it in a ConfigMap and say `external: true`",
         )
+    if defined.get(extension.KEY):
+        raise ConfigurationError(
+            "it is of configs that are external", path=f"{path}.{extension.KEY}"
+        )
     content = plain(defined["content"])
     if len(content.encode()) > _MOST:
         raise ConfigurationError("it is larger than 1 MiB, the most of a ConfigMap", path=path)
@@ -70,6 +74,10 @@ def secret(scope: Scope, name: str) -> tuple[extension.Secret, Place]:
     """Raises ConfigurationError for one that is not in the cluster."""
     defined, path = scope.section("secrets", name), f"secrets.{name}"
     said = extension.secret(path, defined)
+    if said.name and said.provider_class:
+        raise ConfigurationError(
+            "it comes from a Secret or from a driver, not both", path=f"{path}.{extension.KEY}.name"
+        )
     if not defined.get("external") and not said.name and not said.provider_class:
         key = next((k for k in ("file", "environment") if defined.get(k)), "external")
         raise ConfigurationError(

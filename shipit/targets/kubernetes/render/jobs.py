@@ -13,6 +13,7 @@ from shipit.targets.kubernetes.render.scope import Scope
 
 Json = dict[str, Any]
 _LONGEST = 63 - 9  # characters before the hash: pods carry a Job's name as a label
+_LONGEST_CRON = 52  # and a CronJob puts 11 characters to its own (batch/v1, CronJob)
 _UTC = "Etc/UTC"
 _RETRIES = 6  # batch/v1, JobSpec, backoffLimit's default
 
@@ -50,6 +51,7 @@ def cron_job(scope: Scope, service: str) -> Json:
         "backoffLimit": _retries(definition),
         "template": pod.once(scope, service, service),
     }
+    called = names.label(service, _LONGEST_CRON)
     spec = {
         "schedule": expression,
         "timeZone": times.timezone or _UTC,
@@ -59,7 +61,7 @@ def cron_job(scope: Scope, service: str) -> Json:
             "spec": run,
         },
     }
-    made = scope.made("batch/v1", "CronJob", names.label(service), service, spec=spec)
+    made = scope.made("batch/v1", "CronJob", called, service, spec=spec)
     said = (definition.get("deploy") or {}).get("labels") or {}
     return labels.marked(f"{path}.deploy.labels", said, made)
 

@@ -53,6 +53,7 @@ def once(scope: Scope, service: str, called: str, command: tuple[str, ...] = ())
     return {
         "metadata": _metadata(scope, service, own),
         "spec": {
+            **filled(initContainers=list(container.waiting(scope, service))),
             "containers": [container.alone(scope, service, command)],
             "restartPolicy": "Never",
             **_shared(scope, (service,), called),

@@ -44,27 +44,55 @@ def _beside(scope: Scope, service: str) -> tuple[str, str]:
     return scope.said(service).pod, f"{path}.{extension.KEY}.pod"
 
 
-# What a pod has once: a container beside another one cannot say it for itself.
-_OF_THE_POD = ("hostname", "extra_hosts", "dns", "dns_search", "dns_opt", "sysctls", "group_add")
-_OF_THE_WORKLOAD = ("autoscale", "publish", "service_account", "fs_group", "node_selector", "patch")
+# What a pod and its workload have once: a container beside another one cannot say it for itself.
+_ONCE = (
+    *("annotations", "dns", "dns_opt", "dns_search", "extra_hosts", "group_add", "hostname"),
+    *("init", "ipc", "labels", "pid", "platform", "runtime", "scale", "sysctls"),
+)
+_ONCE_IN_DEPLOY = ("endpoint_mode", "labels", "placement", "replicas", "update_config")
+_ONCE_IN_EXTENSION = (
+    *("autoscale", "fs_group", "node_selector", "patch", "priority_class", "publish"),
+    *("service_account", "tolerations"),
+)
+# What only a pod that is kept up can have.
+_OF_KEPT_UP = ("autoscale", "drain", "ingress", "pod", "probes", "publish", "route")
+
+
+def refuse_of_tasks(scope: Scope) -> None:
+    """Raises ConfigurationError for what nothing that runs to its end can have."""
+    for service in scope.everything:
+        if service in scope.desired.services:
+            continue
+        definition, path = scope.definition(service), f"services.{service}"
+        own = f"{path}.{extension.KEY}"
+        found = [
+            f"{own}.{key}" for key in _OF_KEPT_UP if key in (definition.get(extension.KEY) or {})
+        ]
+        if str(definition.get("network_mode") or "").startswith(_OF_SERVICE):
+            found.append(f"{path}.network_mode")
+        for where in found:
+            raise ConfigurationError(f"{service} runs to its end, and has none", path=where)
 
 
 def _refuse_own(scope: Scope, service: str, head: str) -> None:
     definition, path = scope.definition(service), f"services.{service}"
-    for key in _said(definition, _OF_THE_POD):
-        raise _belongs(f"{path}.{key}", head)
-    for key in _said(definition.get(extension.KEY) or {}, _OF_THE_WORKLOAD):
-        raise _belongs(f"{path}.{extension.KEY}.{key}", head)
     deploy = definition.get("deploy") or {}
-    if deploy.get("replicas", 1) != 1 or deploy.get("mode") == "global":
-        raise _belongs(f"{path}.deploy", head)
+    said = (
+        *(f"{path}.{key}" for key in _said(definition, _ONCE)),
+        *(f"{path}.deploy.{key}" for key in _said(deploy, _ONCE_IN_DEPLOY)),
+        *(
+            f"{path}.{extension.KEY}.{key}"
+            for key in _ONCE_IN_EXTENSION
+            if key in (definition.get(extension.KEY) or {})
+        ),
+    )
+    if deploy.get("mode") == "global":
+        said = (*said, f"{path}.deploy.mode")
+    for where in said:
+        raise ConfigurationError(
+            f"it is a container of {head}'s pods", path=where, next_step=f"say it of {head}"
+        )
 
 
 def _said(found: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[str]:
-    yield from (key for key in keys if found.get(key))
-
-
-def _belongs(path: str, head: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"it is a container of {head}'s pods", path=path, next_step=f"say it of {head}"
-    )
+    yield from (key for key in keys if found.get(key) not in (None, "", [], {}, False))

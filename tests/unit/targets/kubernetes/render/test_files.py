@@ -70,6 +70,13 @@ def test_each_replica_can_have_its_own(rendered: Render) -> None:
     assert not made.names("PersistentVolumeClaim")
 
 
+@pytest.mark.parametrize("said", [{"size": "5Gi"}, {"class": "fast"}, {"each": True}])
+def test_a_claim_that_is_there_has_its_own_size(refused: Refused, said: dict[str, Any]) -> None:
+    defined = {"external": True, "x-kubernetes": said}
+    error = refused({"db": {"volumes": [DATA]}}, volumes={"data": defined})
+    assert error.path == f"volumes.data.x-kubernetes.{next(iter(said))}"
+
+
 @pytest.mark.parametrize("deploy", [{"replicas": 2}, {"mode": "global"}])
 def test_several_pods_cannot_share_what_one_node_has(
     refused: Refused, deploy: dict[str, Any]
@@ -174,6 +181,21 @@ def test_a_secret_is_a_file_by_reference(
     assert volume["secret"] == {"secretName": secret, "items": items}
     [mount] = made.container()["volumeMounts"]
     assert (mount["mountPath"], mount["subPath"]) == ("/run/secrets/db", key)
+
+
+@pytest.mark.parametrize(
+    ("section", "defined", "path"),
+    [
+        ("secrets", {"x-kubernetes": {"name": "a", "provider_class": "b"}}, "x-kubernetes.name"),
+        ("configs", {"content": "x", "x-kubernetes": {"key": "a"}}, "x-kubernetes"),
+    ],
+)
+def test_what_would_have_no_effect(
+    refused: Refused, section: str, defined: dict[str, Any], path: str
+) -> None:
+    sections: dict[str, Any] = {section: {"c": defined}}
+    error = refused({"web": {section: [{"source": "c", "target": "/c"}]}}, **sections)
+    assert error.path == f"{section}.c.{path}"
 
 
 def test_a_secret_that_a_driver_brings(rendered: Render) -> None:

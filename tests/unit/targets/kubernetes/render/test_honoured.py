@@ -92,7 +92,7 @@ BASE: Json = {
     },
     "networks": {"back": {"name": "shop-dev_back"}, "default": {}},
     "volumes": {
-        "data": {"x-kubernetes": {"size": "1Gi"}},
+        "data": {},
         "other": {"x-kubernetes": {"size": "1Gi"}},
     },
     "configs": {"site": {"content": "x"}, "other": {"content": "y"}},
@@ -321,6 +321,13 @@ def test_no_key_is_silently_ignored(key: str) -> None:
 def test_a_key_that_nobody_knows_yet_is_refused(refused: Refused) -> None:
     assert refused({"web": {"newest": 1}}).path == "services.web.newest"
     assert refused({"web": {"deploy": {"newest": 1}}}).path == "services.web.deploy.newest"
+
+
+def test_the_extension_is_under_what_it_is_about(refused: Refused) -> None:
+    own: Json = {"x-kubernetes": {"a": 1}}
+    assert refused({"web": {}}, **own).path == "x-kubernetes"
+    error = refused({"web": {"networks": {"back": None}}}, networks={"back": own})
+    assert error.path == "networks.back.x-kubernetes"
 
 
 def test_extensions_of_others_are_free(rendered: Render) -> None:

@@ -114,6 +114,39 @@ def test_at_its_times_it_may_be_tried_again(rendered: Render, said: Json, retrie
     assert made.of("CronJob")["spec"]["jobTemplate"]["spec"]["backoffLimit"] == retries
 
 
+@pytest.mark.parametrize("mark", [{"run": "before"}, {"schedule": "0 3 * * *"}])
+@pytest.mark.parametrize(
+    ("said", "path"),
+    [
+        ({"x-kubernetes": {"pod": "web"}}, "x-kubernetes.pod"),
+        ({"x-kubernetes": {"ingress": {}}}, "x-kubernetes.ingress"),
+        ({"x-kubernetes": {"drain": "5s"}}, "x-kubernetes.drain"),
+        ({"network_mode": "service:web"}, "network_mode"),
+    ],
+)
+def test_what_runs_to_its_end_has_no_way_in(
+    refused: Refused, mark: Json, said: Json, path: str
+) -> None:
+    error = refused({"web": {}, "tidy": {"x-shipit": mark, **said}})
+    assert error.path == f"services.tidy.{path}"
+
+
+def test_what_runs_to_its_end_can_wait_too(one_job: OneJob) -> None:
+    said = {
+        "depends_on": {"db": {"condition": "service_healthy", "required": True}},
+        "x-kubernetes": {"wait": {"db": ["pg_isready", "-h", "db"]}},
+    }
+    made = one_job({"db": {}, "migrate": {**MIGRATE, **said}}, "migrate")
+    [init] = made["spec"]["template"]["spec"]["initContainers"]
+    assert init["command"] == ["pg_isready", "-h", "db"]
+
+
+def test_a_long_name_is_cut_where_kubernetes_needs_room(rendered: Render) -> None:
+    said = {"schedule": "0 3 * * *"}
+    made = rendered({"web": {}, "n" * 58: {"x-shipit": said}})
+    assert len(made.of("CronJob")["metadata"]["name"]) == 52
+
+
 def test_times_that_cron_cannot_say(refused: Refused) -> None:
     error = refused({"nightly": {"x-shipit": {"schedule": "rate(7 hours)"}}})
     assert error.path == "services.nightly.x-shipit.schedule"

@@ -85,6 +85,8 @@ def test_every_name_that_it_has(web: Render) -> None:
         ),
         ({"web": {"links": ["db:database"]}, "db": {}}, "web.links[0]"),
         ({"my_web": {}}, "my_web"),
+        ({"w" * 53: {}}, "w" * 53),
+        ({"web": {**HTTP, "x-kubernetes": {"publish": {}}}, "web-public": {}}, "web-public"),
         ({"9web": {}}, "9web"),
         ({"web": {"ports": [{"target": 80, "name": "Admin Page"}]}}, "web.ports[0].name"),
     ],
@@ -281,7 +283,10 @@ def test_beside_another_one_in_its_pods(rendered: Render, beside: dict[str, Any]
         ({"network_mode": "service:api"}, "network_mode"),
         ({"x-kubernetes": {"pod": "web"}, "hostname": "p"}, "hostname"),
         ({"x-kubernetes": {"pod": "web", "autoscale": {"max": 2}}}, "x-kubernetes.autoscale"),
-        ({"x-kubernetes": {"pod": "web"}, "deploy": {"replicas": 2}}, "deploy"),
+        ({"x-kubernetes": {"pod": "web"}, "deploy": {"replicas": 2}}, "deploy.replicas"),
+        ({"x-kubernetes": {"pod": "web"}, "deploy": {"mode": "global"}}, "deploy.mode"),
+        ({"x-kubernetes": {"pod": "web"}, "labels": {"a": "b"}}, "labels"),
+        ({"x-kubernetes": {"pod": "web", "tolerations": [{}]}}, "x-kubernetes.tolerations"),
     ],
 )
 def test_what_cannot_be_beside_another_one(
