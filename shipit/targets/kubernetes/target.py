@@ -157,15 +157,20 @@ class KubernetesCluster(Verbs):
                 words = f"is scheduled with {digest.short}"
                 yield Progress(Stage.FOLLOW, Mark.DONE, name, words, desired.environment, self.name)
             proven |= timed
-        self._tidy(handle)
+        for note in self._tidy(handle):
+            yield Progress(Stage.FOLLOW, Mark.INFO, "", note, desired.environment, self.name)
         yield Succeeded(proven)
 
-    def _tidy(self, handle: Handle) -> None:
-        """What only pods of the old template could still ask for."""
+    def _tidy(self, handle: Handle) -> Iterator[str]:
+        """What only pods of the old template could still ask for. What cannot be taken away now is
+        no failure: the release is proven, and the next deployment finds it again."""
         for gone in handle.late:
-            self._cluster.delete(
-                gone.api_version, gone.kind, gone.name, uid=gone.uid, namespace=gone.namespace
-            )
+            try:
+                self._cluster.delete(
+                    gone.api_version, gone.kind, gone.name, uid=gone.uid, namespace=gone.namespace
+                )
+            except RemoteError as error:
+                yield f"{gone.kind}/{gone.name} stays until the next deployment: {error.why}"
 
     def _wants(self, desired: Desired, handle: Handle) -> Iterator[Want]:
         rendered = render(desired, self._setting)

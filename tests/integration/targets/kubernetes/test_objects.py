@@ -251,3 +251,15 @@ def test_what_runs_at_its_times_is_proven_by_its_cron_job(place: Place) -> None:
     plan, _, _ = place.deploy(desired)
     assert not plan.changed
     assert place.target().observe().services["night"].images == (IMAGES["1"].digest,)
+
+
+def test_what_old_pods_may_ask_for_goes_once_the_new_ones_are_proven(place: Place) -> None:
+    place.deploy(sourced(place, config(a="1"), workload("Deployment", "1")))
+    seen: list[bool] = []
+    _, _, outcome = place.deploy(
+        sourced(place, workload("Deployment", "2"), version="2"),
+        meanwhile=lambda _: seen.append("configmap/settings" in place.names("configmap")),
+    )
+    assert isinstance(outcome, Succeeded)
+    assert seen[0]
+    assert "configmap/settings" not in place.names("configmap")
