@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -19,6 +20,9 @@ from tests.fakes.cluster.certificates import Authority
 from tests.fakes.cluster.flags import LOOPBACK
 
 _DEADLINE = 120.0  # seconds for a part to answer, on a machine that is busy
+_TAKEN = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_FROM, _TO = (int(number) for number in _TAKEN.read_text().split())
+_PORTS = [port for port in range(5_000, 65_000) if not _FROM <= port <= _TO]
 _PATIENCE = 15.0  # seconds for a part to end when asked to
 # Who asked for what, without bodies: tests and benchmarks count requests by client.
 _AUDIT = {
@@ -149,7 +153,7 @@ class Plane:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Plane]:
-    """etcd's files are in memory where the machine has a place for that: they are never needed."""
+    """As long as the block; its data goes with it."""
     plane = Plane(folder)
     try:
         plane.start()
@@ -177,14 +181,23 @@ def kubeconfig(server: str, folder: Path, certificate: Path, namespace: str = "d
 
 
 def free_ports(count: int) -> list[int]:
-    """All of them held at once, so that no two are the same."""
-    sockets = [socket.socket() for _ in range(count)]
+    """All of them held at once, so that no two are the same.
+
+    None that the kernel gives to connections: it may be taken between here and the process that
+    is to listen.
+    """
+    found: dict[int, socket.socket] = {}
     try:
-        for one in sockets:
-            one.bind((LOOPBACK, 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+        while len(found) < count:
+            probe, port = socket.socket(), random.choice(_PORTS)
+            try:
+                probe.bind((LOOPBACK, port))
+                found[port] = probe
+            except OSError:
+                probe.close()
+        return list(found)
     finally:
-        for one in sockets:
+        for one in found.values():
             one.close()
 
 
