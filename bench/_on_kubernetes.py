@@ -1,0 +1,35 @@
+"""One deployment to a cluster, as delivery does it, in a process of its own.
+
+`python -m bench._on_kubernetes DESIRED KUBECONFIG NAMESPACE` prints how it ended, what it took in
+seconds, and its largest memory in kilobytes.
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+from shipit.model import codec
+from shipit.model.deployment import Desired
+from shipit.model.pipeline import KubernetesTarget
+from shipit.model.progress import Succeeded
+from shipit.targets.kubernetes.target import KubernetesCluster
+
+
+def main(desired: str, kubeconfig: str, namespace: str) -> int:
+    wanted = codec.decode(Path(desired).read_bytes(), Desired)
+    settings = KubernetesTarget(kubeconfig=kubeconfig, namespace=namespace)
+    target = KubernetesCluster("default", settings, wanted.environment, wanted.app, "/")
+    began = time.monotonic()
+    plan = target.plan(wanted, target.observe())
+    plan = target.preflight(plan)
+    *_, outcome = target.follow(target.apply(plan))
+    took = time.monotonic() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"took": took, "peak": peak, "outcome": str(outcome)}))
+    return 0 if isinstance(outcome, Succeeded) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:4]))
