@@ -98,26 +98,35 @@ def notes(scope: Scope) -> Iterator[str]:
 
 
 def _refuse_several(scope: Scope, volume: str, services: list[str]) -> None:
-    """One claim that a single node can have, and pods that may be on several."""
-    asked = said(scope, volume)
+    """What several services, or several pods of one, cannot have."""
+    asked, path = said(scope, volume), f"volumes.{volume}"
     _refuse_of_others(scope, volume, asked)
-    if asked.is_everywhere:
-        return
-    if asked.access == "ReadWriteOncePod" and len(services) > 1:
+    if len(services) > 1 and (asked.each or asked.access == "ReadWriteOncePod"):
+        key, whom = ("each", "a replica") if asked.each else ("access", "one pod at a time")
         raise ConfigurationError(
-            f"{' and '.join(services)} would share a volume that one pod has at a time",
-            path=f"volumes.{volume}.{extension.KEY}.access",
+            f"it is of {whom}, and {' and '.join(services)} would share it",
+            path=f"{path}.{extension.KEY}.{key}",
         )
     for service in services:
-        definition = scope.definition(service)
-        is_global = (definition.get("deploy") or {}).get("mode") == "global"
-        if is_global or replicas(definition) > 1 or scope.said(service).autoscale:
+        is_global = (scope.definition(service).get("deploy") or {}).get("mode") == "global"
+        if is_global and asked.each:
+            raise ConfigurationError(
+                f"{service} is on every node, and a DaemonSet makes no claims",
+                path=f"{path}.{extension.KEY}.each",
+            )
+        if _is_several(scope, service) and not asked.is_everywhere:
             raise ConfigurationError(
                 f"several pods of {service} would share a volume that one node has at a time",
-                path=f"volumes.{volume}",
+                path=path,
                 next_step=f"`{extension.KEY}: {{access: ReadWriteMany}}` with a class that can,"
                 " `{each: true}` for a claim for every replica, or one replica",
             )
+
+
+def _is_several(scope: Scope, service: str) -> bool:
+    definition = scope.definition(service)
+    is_global = (definition.get("deploy") or {}).get("mode") == "global"
+    return is_global or replicas(definition) > 1 or scope.said(service).autoscale is not None
 
 
 def _refuse_of_others(scope: Scope, volume: str, asked: extension.Volume) -> None:

@@ -18,6 +18,7 @@ from shipit.targets.kubernetes.render.text import filled
 Json = dict[str, Any]
 _CSI = "secrets-store.csi.k8s.io"
 _SECRETS = "/run/secrets"
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a place in a container
 
 
 class Mount(msgspec.Struct, frozen=True):
@@ -29,20 +30,36 @@ class Mount(msgspec.Struct, frozen=True):
     where: Json
 
 
-def mounts(scope: Scope, service: str) -> Iterator[Mount]:
+def mounts(scope: Scope, service: str) -> list[Mount]:
     """Raises ConfigurationError for what a pod cannot mount, by its path."""
-    definition, path = scope.definition(service), f"services.{service}"
-    for n, volume in enumerate(definition.get("volumes") or ()):
-        yield _volume(scope, service, f"{path}.volumes[{n}]", volume)
-    for n, entry in enumerate(definition.get("tmpfs") or ()):
-        yield _tmpfs(service, f"{path}.tmpfs[{n}]", str(entry))
+    found: dict[str, Mount] = {}
+    for path, mount in _mounts(scope, service, f"services.{service}"):
+        target = mount.where["mountPath"]
+        if target in found:
+            raise ConfigurationError(f"something else is mounted at {target}", path=path)
+        found[target] = mount
+    return list(found.values())
+
+
+def _mounts(scope: Scope, service: str, path: str) -> Iterator[tuple[str, Mount]]:
+    definition = scope.definition(service)
+    for where, volume in _entries(path, definition, "volumes"):
+        yield where, _volume(scope, service, where, volume)
+    for where, entry in _entries(path, definition, "tmpfs"):
+        yield where, _tmpfs(service, where, str(entry))
     if definition.get("shm_size"):
-        size = amounts.memory(definition["shm_size"], f"{path}.shm_size")
-        yield _room(f"shm-{service}", "/dev/shm", size, in_memory=True)  # noqa: S108 - its place
-    for n, entry in enumerate(definition.get("configs") or ()):
-        yield _config(scope, f"{path}.configs[{n}]", entry)
-    for n, entry in enumerate(definition.get("secrets") or ()):
-        yield _secret(scope, f"{path}.secrets[{n}]", entry)
+        where = f"{path}.shm_size"
+        size = amounts.memory(definition["shm_size"], where)
+        yield where, _room(f"shm-{service}", _SHARED_MEMORY, size, in_memory=True)
+    for where, entry in _entries(path, definition, "configs"):
+        yield where, _config(scope, where, entry)
+    for where, entry in _entries(path, definition, "secrets"):
+        yield where, _secret(scope, where, entry)
+
+
+def _entries(path: str, definition: Json, key: str) -> Iterator[tuple[str, Any]]:
+    for n, entry in enumerate(definition.get(key) or ()):
+        yield f"{path}.{key}[{n}]", entry
 
 
 def _volume(scope: Scope, service: str, path: str, mount: Json) -> Mount:

@@ -2,10 +2,13 @@
 admitted where only restricted pods are."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from shipit.model import application
 from shipit.model.deployment import Desired
@@ -15,6 +18,14 @@ from shipit.model.progress import Succeeded
 from shipit.targets.kubernetes.render import Setting, job, render
 from tests.fakes.cluster.kubernetes import Cluster
 from tests.integration.targets.kubernetes.conftest import Place
+from tests.unit.targets.kubernetes.render.conftest import desired as project
+from tests.unit.targets.kubernetes.render.test_properties import (
+    NAMES,
+    SECTIONS,
+    SERVICES,
+    has_its_own,
+    rendered_or_why,
+)
 
 pytestmark = pytest.mark.cluster
 Json = dict[str, Any]
@@ -82,7 +93,7 @@ EVERYTHING: Json = {
     "agent": {"deploy": {"mode": "global"}, "network_mode": "host", "user": "0"},
     "migrate": {"networks": {"back": None}, "x-shipit": {"run": "before"}},
 }
-SECTIONS: Json = {
+EVERY_SECTION: Json = {
     "configs": {"site": {"content": "listen 80;"}},
     "secrets": {"key": {"external": True, "name": "shop"}},
     "volumes": {
@@ -92,6 +103,14 @@ SECTIONS: Json = {
     },
     "networks": {"front": {}, "back": {"internal": True}, "default": {}},
 }
+
+
+@pytest.fixture(scope="module")
+def space(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """For tests that change nothing in it."""
+    folder: Path = tmp_path_factory.mktemp("space")
+    with cluster.namespace() as namespace:
+        yield Place(cluster, namespace, folder)
 
 
 def desired(services: Json, **sections: Any) -> Desired:
@@ -118,12 +137,12 @@ def taken(place: Place, objects: Sequence[Json], *words: str) -> list[Json]:
         *("-o", "json", "-f", "-", *words),
         stdin={"apiVersion": "v1", "kind": "List", "items": list(objects)},
     )
-    found: list[Json] = json.loads(said)["items"]
-    return found
+    answer = json.loads(said)
+    return [answer] if answer["kind"] != "List" else list(answer["items"])
 
 
 def test_an_api_server_takes_all_of_it(place: Place) -> None:
-    wanted = desired(EVERYTHING, **SECTIONS)
+    wanted = desired(EVERYTHING, **EVERY_SECTION)
     setting = Setting(namespace=place.namespace)
     objects = [*render(wanted, setting).objects, job(wanted, "migrate", setting, key="1")]
     assert {one["kind"] for one in objects} >= {
@@ -134,10 +153,28 @@ def test_an_api_server_takes_all_of_it(place: Place) -> None:
     assert len(taken(place, objects, "--dry-run=server")) == len(objects)
 
 
+@settings(
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+@given(st.dictionaries(NAMES, SERVICES, min_size=1, max_size=3))
+def test_what_is_not_refused_is_taken(space: Place, services: Json) -> None:
+    """What the schemas cannot tell, an API server can: twins, places, lengths."""
+    wanted, setting = project(services, **SECTIONS), Setting(namespace=space.namespace)
+    found = rendered_or_why(wanted)
+    if isinstance(found, str):
+        return
+    tasks = [job(wanted, n, setting, key="k") for n in services if not has_its_own(services[n])]
+    objects = [*render(wanted, setting).objects, *tasks]
+    assert len(taken(space, objects, "--dry-run=server")) == len(objects)
+
+
 def test_it_is_kept_as_it_is_written(place: Place) -> None:
     """Amounts in the server's own form, nothing that it would write otherwise: what did not change
     never looks changed."""
-    wanted = desired(EVERYTHING, **SECTIONS)
+    wanted = desired(EVERYTHING, **EVERY_SECTION)
     objects = render(wanted, Setting(namespace=place.namespace)).objects
     kept = {(o["kind"], o["metadata"]["name"]): o for o in taken(place, objects)}
     for one in objects:

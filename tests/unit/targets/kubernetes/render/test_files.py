@@ -230,6 +230,16 @@ def test_what_no_pod_can_mount(refused: Refused, mount: dict[str, Any], words: s
     assert words in str(error)
 
 
+def test_one_thing_at_a_place(refused: Refused) -> None:
+    entry = {"source": "c", "target": "/data"}
+    error = refused(
+        {"web": {"volumes": [DATA], "configs": [entry]}},
+        volumes={"data": {}},
+        configs={"c": {"content": "x"}},
+    )
+    assert error.path == "services.web.configs[0]"
+
+
 @pytest.mark.parametrize("options", ["noexec", "uid=1000", "mode=700"])
 def test_a_tmpfs_has_a_size_alone(refused: Refused, options: str) -> None:
     assert refused({"web": {"tmpfs": [f"/tmp:{options}"]}}).path == "services.web.tmpfs[0]"
@@ -273,7 +283,19 @@ def test_a_command_is_beside_the_pod_that_has_the_volume(one_job: Callable[..., 
     assert _together(made["spec"]["template"]["spec"]) == {"db"}
 
 
-def test_a_pod_cannot_share_what_one_pod_has(refused: Refused) -> None:
-    alone = {"data": {"x-kubernetes": {"access": "ReadWriteOncePod"}}}
-    error = refused({"web": {"volumes": [DATA]}, "cron": {"volumes": [DATA]}}, volumes=alone)
-    assert error.path == "volumes.data.x-kubernetes.access"
+@pytest.mark.parametrize(
+    ("said", "key"), [({"access": "ReadWriteOncePod"}, "access"), ({"each": True}, "each")]
+)
+def test_two_services_cannot_share_what_one_pod_has(
+    refused: Refused, said: dict[str, Any], key: str
+) -> None:
+    mounting = {"volumes": [DATA]}
+    volumes = {"data": {"x-kubernetes": said}}
+    error = refused({"web": mounting, "cron": mounting}, volumes=volumes)
+    assert error.path == f"volumes.data.x-kubernetes.{key}"
+
+
+def test_what_is_on_every_node_has_no_claims_of_its_own(refused: Refused) -> None:
+    services = {"web": {"volumes": [DATA], "deploy": {"mode": "global"}}}
+    error = refused(services, volumes={"data": {"x-kubernetes": {"each": True}}})
+    assert error.path == "volumes.data.x-kubernetes.each"
