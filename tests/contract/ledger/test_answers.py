@@ -33,7 +33,9 @@ def test_fm28_409_is_tried_again_and_then_it_works(ledger: Ledger, objects: Obje
     assert puts(objects, 2) == 4
 
 
-def test_fm28_412_is_held_and_the_next_number_is_taken(ledger: Ledger, objects: ObjectServer) -> None:
+def test_fm28_412_is_held_and_the_next_number_is_taken(
+    ledger: Ledger, objects: ObjectServer
+) -> None:
     ledger.read()
     other = Ledger.open(URL, root=Path("/"))
     commit(other, held("dev"))
