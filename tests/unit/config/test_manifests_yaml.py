@@ -55,7 +55,7 @@ def test_a_mistake_in_a_later_document_has_its_line() -> None:
 
 
 def test_no_object_is_made_from_a_tag() -> None:
-    with pytest.raises(ConfigurationError, match="the tag !!python/name:os.system|the tag tag:"):
+    with pytest.raises(ConfigurationError, match=r"the tag !!python/name:os.system|the tag tag:"):
         read("a: !!python/name:os.system x")
 
 
