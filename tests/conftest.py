@@ -27,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_FENCE] = Fence(folder)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """One worker (`--dist loadgroup`) for the engine, whose tests would be in each other's way,
     and one for the cluster, which is started once."""
