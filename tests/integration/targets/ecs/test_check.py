@@ -380,7 +380,7 @@ def test_a_teams_own_definition_is_looked_at_alike(account: Account) -> None:
     assert said["secrets"] == ("ok", "/shop/key")
     assert said["images web"] == ("ok", f"{digest} is in shop/web for linux/amd64")
     assert said["network"][0] == "error"
-    assert "subnet-0a1" in said["network"][1]
+    assert "InvalidSubnetID.NotFound" in said["network"][1]
     quota = "Fargate Spot vCPU resource count"
     needs = f"{quota} is 0.5, and the environment needs 1 at its peak"
     assert said["quotas"] == ("error", needs)
