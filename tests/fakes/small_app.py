@@ -133,11 +133,12 @@ class SmallApp:
         return file.read_text().split() if file.exists() else []
 
     def web(self) -> dict[str, str]:
-        """The version by the id of the web containers that are up."""
+        """The version by the id of the web containers that are up; one that ends now is not."""
         labels = (f"com.docker.compose.project={self.project}", "com.docker.compose.service=web")
         words = [word for label in labels for word in ("--filter", f"label={label}")]
         found = docker("ps", "-q", "--no-trunc", *words).split()
-        return {one: docker("exec", one, "/bin/busybox", "cat", "/www/version") for one in found}
+        asked = {one: _told(one) for one in found}
+        return {one: version for one, version in asked.items() if version}
 
     # Back to a moment
 
@@ -171,3 +172,11 @@ class SmallApp:
 
     def _write(self, name: str, content: str) -> None:
         (self.root / name).write_text(content)
+
+
+def _told(container: str) -> str:
+    """Its version; "" when it has ended since it was listed."""
+    words = ["docker", "exec", container, "/bin/busybox", "cat", "/www/version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or "is not running" in done.stderr, done.stderr
+    return done.stdout.strip()
