@@ -1,6 +1,6 @@
 # Everything here runs on a fresh Debian or Ubuntu with Python 3.11 or later; `scripts/ground`
 # installs what is missing and starts a Docker engine where none answers.
-.PHONY: demo demo-clean test check bench docs lock help
+.PHONY: demo demo-clean test test-kubelet check bench docs lock help
 .DEFAULT_GOAL := help
 
 python := .venv/bin/python
@@ -20,6 +20,11 @@ test: ## the checks and every test, also when a check fails
 	@$(MAKE) --no-print-directory check; checked=$$?; \
 	$(python) -m pytest -n 2 --dist loadgroup $(PYTEST); tested=$$?; \
 	[ $$checked = 0 ] && [ $$tested = 0 ]
+
+test-kubelet: ## the tests whose pods run on a real kubelet: as root, on a machine to itself
+	@scripts/ground --tests
+	SHIPIT_TEST_KUBELET=1 $(python) -m pytest tests/contract/targets tests/integration/cluster \
+	    tests/integration/targets/kubernetes tests/integration/cli/test_kubernetes.py $(PYTEST)
 
 check: ## formatting, lint, types, the direction of imports, workflows
 	@scripts/venv --dev
