@@ -22,7 +22,7 @@ def command(session: Session, environment: str, *, keep: int, yes: bool) -> None
     that are of no release that runs or ran before. In registries these are retention tags with an
     image's digits (shipit-ENV-0123456789ab) of which the same is true. Shows them, then asks.
     """
-    from shipit.cli.present.question import ask
+    from shipit.cli.present.question import agreed
     from shipit.cli.present.table import table
     from shipit.delivery.leftovers import clear, find
 
@@ -30,7 +30,8 @@ def command(session: Session, environment: str, *, keep: int, yes: bool) -> None
     rows = [(f.target, one.name, one.why) for f in found for one in f.leftovers]
     if rows and not session.as_json:
         table(["where", "what", "why it was made"], rows)
-    if rows and not yes:
-        ask(f"take {len(rows)} away?", f"{len(rows)} would be deleted")
+    if rows and not yes and not agreed(f"take {len(rows)} away?", f"{len(rows)} would be deleted"):
+        session.say("nothing was removed")
+        return
     gone = list(clear(session.project, environment, found, keep)) if rows else []
     session.show({"removed": gone}, lambda: click.echo(f"removed {len(gone)}"))

@@ -21,7 +21,7 @@ def command(
     with `stack:` read them: deploying needs no Pulumi.
     """
     from shipit.cli.present import stack as drawn
-    from shipit.cli.present.question import ask
+    from shipit.cli.present.question import agreed
     from shipit.delivery import provisioning
 
     if bool(environment) == infra:
@@ -39,8 +39,9 @@ def command(
         return
     if plan.changes and not session.as_json:
         drawn.plan(plan)
-    if plan.changes and not yes:
-        ask("apply these changes?", "they would be applied")
+    if plan.changes and not yes and not agreed("apply these changes?", "they would be applied"):
+        session.say("nothing was changed")
+        return
     done = drawn.follow(session, opened.up())
     if plan.changes:
         drawn.end(session, done, lambda: drawn.done(done))

@@ -1,13 +1,11 @@
 """`shipit registry`: the repositories that the pipeline's images are pushed and copied to."""
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from shipit.cli.session import Session, verb
-from shipit.errors import UsageError
 
 if TYPE_CHECKING:
     from shipit.registry.repositories.plan import Change
@@ -70,15 +68,10 @@ def create(session: Session, *, keys: Sequence[str], expire_untagged: int, yes: 
 
 
 def _agreed(count: int) -> bool:
-    """Raises UsageError where nobody can answer."""
-    if not sys.stdin.isatty():
-        raise UsageError(
-            f"{'a repository' if count == 1 else f'{count} repositories'} would be made, and "
-            "nobody can be asked",
-            "standard input is not a terminal",
-            "run it again with --yes",
-        )
-    return click.confirm(f"make {'it' if count == 1 else 'them'}?", err=True)
+    from shipit.cli.present.question import agreed
+
+    what, it = ("a repository", "it") if count == 1 else (f"{count} repositories", "them")
+    return agreed(f"make {it}?", f"{what} would be made")
 
 
 def _draw(changes: "Sequence[Change]") -> None:

@@ -40,3 +40,11 @@ def policy(permissions: Iterable[Permission]) -> Json:
             for one in merged.values()
         ],
     }
+
+
+def partition_of(region: str) -> str:
+    """Without asking anybody for credentials (AWS General Reference, "ARN format")."""
+    for prefix, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):
+        if region.startswith(prefix):
+            return partition
+    return "aws"

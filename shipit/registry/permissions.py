@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shipit.model.permission import Permission
+from shipit.model.permission import Permission, partition_of
 from shipit.registry import address, aws
 
 _PULL = (
@@ -21,8 +21,7 @@ def needed(repository: str, *, push: bool, clear: bool = False) -> Iterator[Perm
     host = aws.parse(registry)
     if host is None or not host.account:
         return
-    partition = "aws-cn" if registry.endswith(".cn") else "aws"
-    arn = f"arn:{partition}:ecr:{host.region}:{host.account}:repository/{name}"
+    arn = f"arn:{partition_of(host.region)}:ecr:{host.region}:{host.account}:repository/{name}"
     yield Permission("log in to ECR", ("ecr:GetAuthorizationToken",))
     yield Permission("pull images", _PULL, (arn,))
     yield Permission("see that repositories are there", ("ecr:DescribeRepositories",), (arn,))

@@ -2,15 +2,16 @@
 that answers from dictionaries, over the JSON protocol that these two services speak."""
 
 import json
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.fakes.served import Served
 
 Json = dict[str, Any]
 _CLUSTER = "arn:aws:ecs:eu-west-1:111122223333:cluster/prod"
 
 
-class Around:
+class Around(Served):
     """`scaled`: names of services whose count an autoscaler owns. `lines`: what a log stream
     holds, by `<group>:<stream>`. `alarms`: the states of CloudWatch's alarms, by name. `quotas`: by
     the service's code and the quota's name.
@@ -28,22 +29,6 @@ class Around:
         self.groups: list[str] = []
         self.rules: dict[str, str] = {}
         self._server = _Server(self)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
-
-    def __enter__(self) -> "Around":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
 
     def answer(self, operation: str, asked: Json) -> tuple[int, Json]:
         self.asked.append((operation, asked))

@@ -3,7 +3,6 @@ by Allow, Deny and wildcards; everything else is passed on."""
 
 import http.client
 import json
-import threading
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,33 +10,19 @@ from typing import Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
+from tests.fakes.served import Served
+
 Json = dict[str, Any]
 _NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
 
 
-class PolicySimulator:
+class PolicySimulator(Served):
     """`iam` is a client of moto's. `refused`: whether this identity may not simulate."""
 
     def __init__(self, moto: str, iam: Any) -> None:
         self.iam, self.moto = iam, moto.removeprefix("http://")
         self.refused = False
         self._server = _Server(self)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
-
-    def __enter__(self) -> "PolicySimulator":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
 
     def judge(self, asked: Json) -> str:
         """SimulatePrincipalPolicy's answer, in XML."""

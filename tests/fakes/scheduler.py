@@ -3,11 +3,12 @@ and checked by botocore's own model; what the API documents as refused is refuse
 
 import json
 import re
-import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from tests.fakes.served import Served
 
 Json = dict[str, Any]
 CLUSTER = "arn:aws:ecs:eu-west-1:111122223333:cluster/prod"
@@ -34,7 +35,7 @@ class _Route(NamedTuple):
     model: Any
 
 
-class FakeScheduler:
+class FakeScheduler(Served):
     """`schedules` are the bodies by (group, name); `groups` the tags by name. `asked`: what reached
     the wire, as (operation, parameters). `refuse`: the codes that the next calls of an operation
     get; `lost`: operations whose next answer does not arrive. `stale`: so many of the next reads of
@@ -52,22 +53,6 @@ class FakeScheduler:
         self._tokens: set[str] = set()
         self._routes = _routes()
         self._server = _Server(self)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
-
-    def __enter__(self) -> "FakeScheduler":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
 
     def operations(self) -> list[str]:
         return [operation for operation, _ in self.asked]

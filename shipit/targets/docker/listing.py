@@ -2,8 +2,7 @@
 
 from datetime import UTC, datetime
 
-from shipit.errors import UsageError
-from shipit.model.duration import parse_duration
+from shipit.model.duration import moment
 from shipit.targets.docker.containers import Container
 
 
@@ -24,14 +23,4 @@ def row(container: Container) -> dict[str, str]:
 
 def since_seconds(since: str, now: float) -> float:
     """`10m` (ago), or a date and time, as seconds since the epoch. Raises UsageError."""
-    try:
-        return now - parse_duration(since).total_seconds()
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(since)
-    except ValueError:
-        raise UsageError(
-            f"{since!r} is not a time", next_step="write 10m, or 2026-11-24T08:00:00Z"
-        ) from None
-    return (moment if moment.tzinfo else moment.astimezone()).timestamp()
+    return moment(since, datetime.fromtimestamp(now, UTC)).timestamp()

@@ -1,14 +1,13 @@
 """`x-ecs`: what Compose has no words for. Decoded strictly; the path is in the error."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
-from shipit.errors import ConfigurationError
+from shipit.model.extension import read
 
 KEY = "x-ecs"
-T = TypeVar("T")
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,23 +81,12 @@ class Volume(_Strict, frozen=True):
 
 
 def service(path: str, definition: Mapping[str, Any]) -> Service:
-    return _read(path, definition, Service) or Service()
+    return read(path, KEY, definition, Service) or Service()
 
 
 def secret(path: str, definition: Mapping[str, Any]) -> Secret | None:
-    return _read(path, definition, Secret)
+    return read(path, KEY, definition, Secret)
 
 
 def volume(path: str, definition: Mapping[str, Any]) -> Volume:
-    return _read(path, definition, Volume) or Volume()
-
-
-def _read(path: str, definition: Mapping[str, Any], kind: type[T]) -> T | None:
-    """None where there is no x-ecs. Raises ConfigurationError."""
-    if definition.get(KEY) is None:
-        return None
-    try:
-        return msgspec.convert(definition[KEY], kind)
-    except msgspec.ValidationError as error:
-        what, _, place = str(error).partition(" - at `$")
-        raise ConfigurationError(what, path=f"{path}.{KEY}{place.rstrip('`')}") from None
+    return read(path, KEY, definition, Volume) or Volume()

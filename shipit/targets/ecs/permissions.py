@@ -212,14 +212,6 @@ def clearing(place: Place, wanted: Mapping[str, Rendered]) -> Iterator[Permissio
     )
 
 
-def partition_of(region: str) -> str:
-    """Without asking anybody for credentials (AWS General Reference, "ARN format")."""
-    for prefix, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):
-        if region.startswith(prefix):
-            return partition
-    return "aws"
-
-
 def account_of(arns: Iterable[str]) -> str:
     """The account that the first ARN names, "" when there is none."""
     return next((arn.split(":")[4] for arn in sorted(arns) if arn.count(":") >= 5), "")

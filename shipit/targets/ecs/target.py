@@ -20,7 +20,7 @@ from shipit.model.deployment import (
     Rollout,
 )
 from shipit.model.duration import moment
-from shipit.model.permission import Permission
+from shipit.model.permission import Permission, partition_of
 from shipit.model.pipeline import EcsTarget
 from shipit.model.progress import Failed, Mark, Outcome, Progress, Stage, Succeeded
 from shipit.targets.ecs import apply as applying
@@ -118,7 +118,7 @@ class EcsCluster:
             cluster=self._survey.cluster,
             prefix=setting.prefix,
             log_group=setting.log_group,
-            partition=permissions.partition_of(setting.region),
+            partition=partition_of(setting.region),
         )
         more = permissions.clearing(place, wanted) if clearing else ()
         return (*permissions.needed(place, wanted, roles, target.scheduler_role), *more)

@@ -78,18 +78,7 @@ def late(moves: Iterable[Move]) -> list[Move]:
 def prune(cluster: Cluster, objects: Iterable[Json | None]) -> None:
     """Those very objects; gone already is as good."""
     gone = [one for one in objects if one]
-    in_parallel([lambda one=one: _delete(cluster, one) for one in gone]) if gone else None  # type: ignore[misc]
-
-
-def _delete(cluster: Cluster, one: Json) -> None:
-    metadata = one["metadata"]
-    cluster.delete(
-        one["apiVersion"],
-        one["kind"],
-        metadata["name"],
-        uid=str(metadata.get("uid", "")),
-        namespace=metadata.get("namespace", ""),
-    )
+    in_parallel([lambda one=one: cluster.remove(one) for one in gone]) if gone else None  # type: ignore[misc]
 
 
 def _needed(move: Move) -> bool:

@@ -105,6 +105,17 @@ class Cluster:
             if not more:
                 return
 
+    def remove(self, one: Json) -> None:
+        """This very object, and no other of its name; gone already is as good."""
+        metadata = one["metadata"]
+        self.delete(
+            one["apiVersion"],
+            one["kind"],
+            metadata["name"],
+            uid=str(metadata.get("uid", "")),
+            namespace=str(metadata.get("namespace", "")),
+        )
+
     def watch(
         self,
         api_version: str,

@@ -1,16 +1,15 @@
 """`x-kubernetes`: what Compose has no words for. Decoded strictly; the path is in the error."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, field
 
-from shipit.errors import ConfigurationError
+from shipit.model.extension import read
 
 KEY = "x-kubernetes"
 Json = dict[str, Any]
-T = TypeVar("T")
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Percent = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=1)]
@@ -135,27 +134,16 @@ class Volume(_Strict, frozen=True):
 
 
 def service(path: str, definition: Mapping[str, Any]) -> Service:
-    return _read(path, definition, Service) or Service()
+    return read(path, KEY, definition, Service) or Service()
 
 
 def secret(path: str, definition: Mapping[str, Any]) -> Secret:
-    return _read(path, definition, Secret) or Secret()
+    return read(path, KEY, definition, Secret) or Secret()
 
 
 def config(path: str, definition: Mapping[str, Any]) -> Config:
-    return _read(path, definition, Config) or Config()
+    return read(path, KEY, definition, Config) or Config()
 
 
 def volume(path: str, definition: Mapping[str, Any]) -> Volume:
-    return _read(path, definition, Volume) or Volume()
-
-
-def _read(path: str, definition: Mapping[str, Any], kind: type[T]) -> T | None:
-    """None where there is no x-kubernetes. Raises ConfigurationError."""
-    if definition.get(KEY) is None:
-        return None
-    try:
-        return msgspec.convert(definition[KEY], kind)
-    except msgspec.ValidationError as error:
-        what, _, place = str(error).partition(" - at `$")
-        raise ConfigurationError(what, path=f"{path}.{KEY}{place.rstrip('`')}") from None
+    return read(path, KEY, definition, Volume) or Volume()

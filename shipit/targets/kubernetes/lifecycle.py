@@ -117,7 +117,7 @@ def remove(survey: Survey, *, volumes: bool) -> Iterator[str]:
     if volumes:
         ours += cluster.list("v1", "PersistentVolumeClaim", selector=made)
     ours.sort(key=resources.key)
-    in_parallel([lambda one=one: _delete(cluster, one) for one in ours])  # type: ignore[misc]
+    in_parallel([lambda one=one: cluster.remove(one) for one in ours])  # type: ignore[misc]
     settle(cluster, survey.selector, lambda pods: not pods)
     yield from (resources.title(one) for one in ours)
     if seen.parent:
@@ -129,14 +129,3 @@ def _is_ours(one: Json) -> bool:
     """Where there is no set, the label alone says so; and others may use `instance`, too."""
     labels = one["metadata"].get("labels") or {}
     return applyset.PART_OF in labels or labels.get(names.MANAGED_BY) == "shipit"
-
-
-def _delete(cluster: Cluster, one: Json) -> None:
-    metadata = one["metadata"]
-    cluster.delete(
-        one["apiVersion"],
-        one["kind"],
-        metadata["name"],
-        uid=str(metadata.get("uid", "")),
-        namespace=str(metadata.get("namespace", "")),
-    )

@@ -3,7 +3,7 @@
 import os
 
 from shipit.errors import PreconditionError
-from shipit.model.permission import Permission
+from shipit.model.permission import Permission, partition_of
 from shipit.model.pipeline import EksTarget
 
 
@@ -21,7 +21,5 @@ def needed(settings: EksTarget, account: str) -> Permission:
                 if what == "AWS account"
                 else "write target: {eks: {region: …}}",
             )
-    partition = "aws-cn" if region.startswith("cn-") else "aws"
-    partition = "aws-us-gov" if region.startswith("us-gov-") else partition
-    arn = f"arn:{partition}:eks:{region}:{account}:cluster/{settings.cluster}"
+    arn = f"arn:{partition_of(region)}:eks:{region}:{account}:cluster/{settings.cluster}"
     return Permission("find the cluster", ("eks:DescribeCluster",), (arn,))
