@@ -27,13 +27,24 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Page:
+    """Whatever it says; with a `length` that is not its own it breaks off."""
+
+    status: int
+    body: bytes
+    length: int = 0
+
+
+@dataclass(frozen=True)
 class Watched:
     """Lines of a watch; then it ends (`end`), breaks off in the middle of a line (`cut`), or stays
-    open until the test is over (`stay`). `after`: not before that title was asked so often."""
+    open until the test is over (`stay`). `after`: not before that title was asked so often; `raw`
+    comes after the lines as it is."""
 
     events: Sequence[Json] = ()
     then: str = "end"
     after: tuple[str, int] = ("", 0)
+    raw: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ class Slammed:
     """The connection is closed without an answer."""
 
 
-Answer = Reply | Watched | Slammed
+Answer = Reply | Page | Watched | Slammed
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,8 @@ def named(name: str, version: str = "1", **metadata: Any) -> Json:
 
 
 def gone() -> Json:
-    return {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}
+    status = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
+    return {"type": "ERROR", "object": status}
 
 
 class ScriptedApi:
@@ -141,6 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.api.take(Request(title, query, dict(self.headers), body))
         if isinstance(answer, Reply):
             self._reply(answer)
+        elif isinstance(answer, Page):
+            self._page(answer)
         elif isinstance(answer, Watched):
             self._watched(answer)
         else:
@@ -154,6 +168,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def _page(self, answer: Page) -> None:
+        self.send_response(answer.status)
+        self.send_header("Content-Length", str(answer.length or len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+        if answer.length:
+            self._slam()
+
     def _watched(self, answer: Watched) -> None:
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
@@ -164,6 +186,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return
         for one in answer.events:
             self._chunk(json.dumps(one).encode() + b"\n")
+        if answer.raw:
+            self._chunk(answer.raw)
         if answer.then == "cut":
             self._chunk(b'{"type": "ADDED", "obj')
             self._slam()

@@ -12,18 +12,20 @@ from urllib.parse import quote
 
 import msgspec
 
-from shipit.errors import PreconditionError, RemoteError
-from shipit.targets.kubernetes import resources
+from shipit.errors import RemoteError
+from shipit.targets.kubernetes import paging, resources
 from shipit.targets.kubernetes.connection import Call, Connection, Stream, query_of
+from shipit.targets.kubernetes.paging import Page
 from shipit.targets.kubernetes.reach.access import Access
+from shipit.targets.kubernetes.refusals import UnknownKindError, decoded
 from shipit.targets.kubernetes.resources import Resource
-from shipit.targets.kubernetes.watching import Change, Page, Watch
+from shipit.targets.kubernetes.watching import Change, Watch
 
 Json = dict[str, Any]
 T = TypeVar("T")
 
 FIELD_MANAGER = "shipit"
-PAGE = 500  # objects of one answer, as kubectl asks
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
 _APPLY = "application/apply-patch+yaml"  # JSON is YAML
 _MERGE = "application/merge-patch+json"
 _LOG_SILENCE = 3600.0  # seconds in which a container may write nothing
@@ -52,7 +54,7 @@ class Cluster:
         """None when there is none. Raises RemoteError, also when it may not be read."""
         try:
             path = self.path(api_version, kind, name, namespace=namespace)
-            return _object(self.connection.ask(Call("GET", path)))
+            return self._ask(Call("GET", path))
         except RemoteError as error:
             if error.status == 404:
                 return None
@@ -84,26 +86,16 @@ class Cluster:
         selector: str = "",
         fields: str = "",
         namespace: str = "",
-    ) -> Iterator[Page[T]]:
-        """As `of`: a Struct of the fields that are needed keeps no others. A list that grew too
-        old between two pages (410) is begun again: whoever iterates sees objects twice, not none.
-        """
-        path = self.path(api_version, kind, namespace=namespace)
-        asked = {"labelSelector": selector, "fieldSelector": fields, "limit": str(PAGE)}
-        more = ""
-        while True:
-            try:
-                body = self.connection.ask(Call("GET", path, query_of({**asked, "continue": more})))
-            except RemoteError as error:
-                if error.status != 410 or not more:
-                    raise
-                more = ""
-                continue
-            page = msgspec.json.decode(body, type=Page[of])  # type: ignore[valid-type]
-            yield page
-            more = page.metadata.more
-            if not more:
-                return
+    ) -> Sequence[Page[T]]:
+        """As `of`: a Struct of the fields that are needed keeps no others. All of one moment."""
+        found = paging.pages(
+            self.connection,
+            self.path(api_version, kind, namespace=namespace),
+            query_of({"labelSelector": selector, "fieldSelector": fields}),
+            msgspec.json.Decoder(Page[of]),  # type: ignore[valid-type]
+            lambda *_: None,
+        )
+        return [page for page, _ in found]
 
     def remove(self, one: Json) -> None:
         """This very object, and no other of its name; gone already is as good."""
@@ -158,15 +150,22 @@ class Cluster:
             known=known,
         )
 
-    def apply(self, one: Json, *, dry_run: bool = False, force: bool = False) -> Json:
-        """Server-side apply; what the object is (or would be) then.
+    def apply(
+        self,
+        one: Json,
+        *,
+        dry_run: bool = False,
+        force: bool = False,
+        heard: Callable[[Sequence[str]], None] = lambda _: None,
+    ) -> Json:
+        """Server-side apply; what the object is (or would be) then. `heard` is told of warnings.
 
         Raises FieldConflictError for fields that somebody else owns, unless it is forced.
         """
         asked = {"fieldManager": FIELD_MANAGER, "dryRun": "All" if dry_run else ""}
         asked["force"] = "true" if force else ""
-        call = Call("PATCH", self._path_of(one), query_of(asked), _encoded(one), _APPLY)
-        return _object(self.connection.ask(call))
+        path, body = self._path_of(one), _encoded(one)
+        return self._ask(Call("PATCH", path, query_of(asked), body, _APPLY, heard=heard))
 
     def create(self, one: Json) -> Json:
         """Raises RemoteError with status 409 when it is there already."""
@@ -174,7 +173,7 @@ class Cluster:
             one["apiVersion"], one["kind"], namespace=one["metadata"].get("namespace", "")
         )
         asked = query_of({"fieldManager": FIELD_MANAGER})
-        return _object(self.connection.ask(Call("POST", home, asked, _encoded(one))))
+        return self._ask(Call("POST", home, asked, _encoded(one)))
 
     def patch(
         self, api_version: str, kind: str, name: str, body: Json, *, namespace: str = ""
@@ -182,7 +181,7 @@ class Cluster:
         """A merge patch. With a resourceVersion in it, refused (409) when that is not current."""
         path = self.path(api_version, kind, name, namespace=namespace)
         asked = query_of({"fieldManager": FIELD_MANAGER})
-        return _object(self.connection.ask(Call("PATCH", path, asked, _encoded(body), _MERGE)))
+        return self._ask(Call("PATCH", path, asked, _encoded(body), _MERGE))
 
     def delete(
         self,
@@ -217,14 +216,14 @@ class Cluster:
     def raw(self, method: str, path: str, body: Json | None = None) -> Json:
         """Any other question: reviews, versions."""
         content = None if body is None else _encoded(body)
-        return _object(self.connection.ask(Call(method, path, body=content)))
+        return self._ask(Call(method, path, body=content))
 
     def path(self, api_version: str, kind: str, name: str = "", *, namespace: str = "") -> str:
         resource = self.resource(api_version, kind)
         return resources.path(api_version, resource, namespace or self.namespace, name)
 
     def resource(self, api_version: str, kind: str) -> Resource:
-        """Raises PreconditionError for a kind that the cluster does not have."""
+        """Raises UnknownKindError for a kind that the cluster does not have."""
         found = resources.known(api_version, kind)
         if found:
             return found
@@ -241,6 +240,9 @@ class Cluster:
         answer = self.raw("GET", f"/apis/{quote(group, safe='')}")
         return str(answer["preferredVersion"]["groupVersion"])
 
+    def _ask(self, call: Call) -> Json:
+        return decoded(self.connection.ask(call), _OBJECT, call.title)
+
     def _discover(self, api_version: str, kind: str) -> Resource:
         try:
             answer = self.raw("GET", resources.root(api_version))
@@ -250,7 +252,7 @@ class Cluster:
             answer = {}
         found = resources.discovered(answer, kind)
         if found is None:
-            raise PreconditionError(
+            raise UnknownKindError(
                 f"the cluster has no kind {kind} in {api_version}",
                 "its CustomResourceDefinition is not installed, or it is of another version",
                 "install it, or write the version that `kubectl api-resources` shows",
@@ -269,11 +271,6 @@ class Cluster:
 
 def _encoded(body: Json) -> bytes:
     return msgspec.json.encode(body)
-
-
-def _object(body: bytes) -> Json:
-    found: Json = msgspec.json.decode(body)
-    return found
 
 
 __all__ = ["FIELD_MANAGER", "Change", "Cluster", "Page", "Watch"]

@@ -25,6 +25,7 @@ ANSWER = 35.0  # seconds until an answer begins: the server gives a webhook 30 a
 _PATIENCE = 90.0  # seconds in which a request that is refused for now is tried again
 _UNREACHED = 10.0  # seconds in which one that reaches nobody is, when nobody answered before
 _RESTARTS = 60.0  # and when the server did: it may be restarting
+_INTERNAL = 15.0  # and one that it failed at, without a word about when to ask again
 _PAUSE, _LONGEST_PAUSE = 0.2, 5.0  # seconds, before jitter
 _AT_ONCE = 16  # connections kept
 
@@ -33,7 +34,7 @@ Query = Sequence[tuple[str, str]]
 
 class Call(msgspec.Struct, frozen=True):
     """One request. `content` is the body's type; `silence` how many seconds may pass between two
-    pieces of the answer."""
+    pieces of the answer; `heard` is told what the server warns of."""
 
     method: str
     path: str
@@ -42,6 +43,7 @@ class Call(msgspec.Struct, frozen=True):
     content: str = "application/json"
     silence: float = ANSWER
     patient: bool = True
+    heard: Callable[[Sequence[str]], None] = lambda _: None
 
     @property
     def title(self) -> str:
@@ -88,20 +90,25 @@ class Connection:
             except RemoteError as error:
                 if not call.patient or self.clock() - began >= self._patience(error):
                     raise
-                rest = error.retry_after or pause * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
-            self.pause(min(rest, _PATIENCE))
+                named, jitter = error.retry_after, random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+            # Not before the time that is named, and not all at once after it.
+            self.pause(min(named * (1 + jitter / 10) or pause * jitter, _PATIENCE))
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _patience(self, error: RemoteError) -> float:
         """Seconds for which trying again may help."""
         if not error.temporary:
             return -1
+        if error.status == 500 and not error.retry_after:
+            return _INTERNAL
         if error.status:
             return _PATIENCE
         return _RESTARTS if self._reached else _UNREACHED
 
     def _whole(self, call: Call) -> bytes:
-        answer = self._begun(call)
+        return self._read(self._begun(call), call)
+
+    def _read(self, answer: "urllib3.BaseHTTPResponse", call: Call) -> bytes:
         try:
             body: bytes = answer.read()
         except Exception as error:  # the boundary: all of urllib3's
@@ -115,12 +122,12 @@ class Connection:
         if answer.status == 401:
             answer.drain_conn()
             answer = self._send(call, fresh=True)  # a token may have ended a moment ago
-        if answer.status >= 400:
-            body = answer.read()
-            answer.release_conn()
+        if answer.status >= 300:  # an API server sends nobody elsewhere
+            body = self._read(answer, call)
             raise refusals.refused(
                 answer.status, answer.headers, body, call.title, self.access.refused
             )
+        call.heard(refusals.warnings(answer.headers))
         return answer
 
     def _send(self, call: Call, *, fresh: bool) -> "urllib3.BaseHTTPResponse":

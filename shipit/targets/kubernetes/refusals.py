@@ -5,6 +5,7 @@ Its body is a Status (meta/v1): a message, a reason, and causes with a field eac
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -12,10 +13,15 @@ from shipit.errors import PreconditionError, RemoteError, ShipitError
 
 _CONFLICT = "FieldManagerConflict"
 _OWNER = re.compile(r'conflict with "(?P<manager>[^"]*)"')
+# RFC 9111 (obsoleted by it) and KEP-1693: `299 - "text"`, once for each.
+_WARNING = re.compile(r'299 [^ ]+ "((?:[^"\\]|\\.)*)"')
 _LONGEST = 2000  # characters of a message: a webhook may answer with a page
-# The server is there and cannot do it now. 500 is not here: it is also a webhook's "no answer".
-_TEMPORARY = frozenset({429, 502, 503, 504})
+_TEMPORARY = frozenset({429, 500, 502, 503, 504})
 GONE = 410
+# Of a group that is not there, and of a kind that is not in its group: neither names the kind.
+_NOT_SERVED = frozenset({"the server could not find the requested resource", "404 page not found"})
+_KIND = re.compile(r"/apis?/(?P<version>.+?)(?:/namespaces/[^/]+)?/(?P<plural>[^/]+)(?:/[^/]+)?")
+T = TypeVar("T")
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -58,6 +64,10 @@ class FieldConflictError(RemoteError):
     conflicts: tuple[Conflict, ...] = ()
 
 
+class UnknownKindError(PreconditionError):
+    """The cluster has no such kind, or not in that version."""
+
+
 def read(body: bytes) -> Status:
     """A proxy's or load balancer's page is no Status: its text is the message."""
     try:
@@ -73,6 +83,8 @@ def refused(
     """The error for an answer. `hint` says what to do about credentials that are not taken."""
     said = read(body)
     message = said.message[:_LONGEST] or f"it answered {status}"
+    if status == 404 and message in _NOT_SERVED:
+        message = _not_served(request) or message
     if status == 401:
         return PreconditionError(
             "the cluster does not take our credentials", message, hint or "log in again"
@@ -87,7 +99,7 @@ def refused(
         status=status,
         reasons=(said.reason, *(f"{c.field}: {c.message}" for c in said.causes)),
         body=body[:_LONGEST],
-        temporary=status in _TEMPORARY or _is_passing(said),
+        temporary=_is_passing(status, headers, said),
         retry_after=_retry_after(headers, said),
     )
     if isinstance(error, FieldConflictError):
@@ -104,7 +116,15 @@ def _conflicts(causes: Sequence[Cause]) -> tuple[Conflict, ...]:
     return tuple(found)
 
 
+def _not_served(request: str) -> str:
+    """`PATCH /apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/web`, in words."""
+    found = _KIND.fullmatch(request.partition(" ")[2])
+    return f"the cluster has no {found['plural']} in {found['version']}" if found else ""
+
+
 def _next_step(status: int, said: Status) -> str:
+    if status == 404 and said.message in _NOT_SERVED:
+        return "install its CustomResourceDefinition; `kubectl api-resources` shows what there is"
     if status == 403 and "forbidden: User" in said.message:
         return "`shipit rbac` prints the Role that shipit needs"
     if status == 403 and "exceeded quota" in said.message:
@@ -112,12 +132,13 @@ def _next_step(status: int, said: Status) -> str:
     return ""
 
 
-def _is_passing(said: Status) -> bool:
-    """etcd changing its leader, and other words of a server that is not itself yet."""
-    return said.reason in ("ServerTimeout", "ServiceUnavailable") or any(
-        words in said.message
-        for words in ("etcdserver: leader changed", "etcdserver: request timed out")
-    )
+def _is_passing(status: int, headers: Mapping[str, str], said: Status) -> bool:
+    """The server is there and cannot do it now. As client-go has it (rest/with_retry.go) wherever
+    it names a time; without one a 500 is its own trouble (etcd changes its leader), or that of a
+    webhook, which is somebody else's: that is told at once."""
+    if status >= 500 and "Retry-After" in headers:
+        return True
+    return status in _TEMPORARY and not (status == 500 and "webhook" in said.message)
 
 
 def _retry_after(headers: Mapping[str, str], said: Status) -> float:
@@ -125,6 +146,28 @@ def _retry_after(headers: Mapping[str, str], said: Status) -> float:
     if word.isdecimal():
         return float(word)
     return float(said.details.retry_after_seconds) if said.details else 0.0
+
+
+def decoded(body: bytes, decoder: "msgspec.json.Decoder[T]", request: str) -> T:
+    """Raises RemoteError for what is no answer of an API server: a login page, cut-off JSON."""
+    try:
+        return decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        begins = " ".join(body[:60].decode(errors="replace").split())
+        raise RemoteError(
+            f"the answer to {request} cannot be understood",
+            f"{error}; it begins with: {begins}",
+            "look at what is between here and the API server: a proxy, a login page",
+            request=request,
+            body=body[:_LONGEST],
+        ) from None
+
+
+def warnings(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """What the server lets pass and has something to say about, as sentences, each once."""
+    found = _WARNING.findall(headers.get("Warning", ""))
+    plain = (" ".join(re.sub(r"\\(.)", r"\1", text).split())[:_LONGEST] for text in found)
+    return tuple(dict.fromkeys(plain))
 
 
 def is_forbidden(error: Exception) -> bool:

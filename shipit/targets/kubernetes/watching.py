@@ -6,14 +6,18 @@ read again.
 """
 
 import random
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 import msgspec
 
 from shipit.errors import RemoteError
+from shipit.targets.kubernetes import paging
 from shipit.targets.kubernetes.connection import Call, Connection, Query, Stream
-from shipit.targets.kubernetes.refusals import GONE, refused
+from shipit.targets.kubernetes.paging import Page
+from shipit.targets.kubernetes.refusals import GONE, decoded, refused, unreached
 
 T = TypeVar("T")
 _SILENCE = 90.0  # seconds: the server sends a bookmark each minute
@@ -21,18 +25,6 @@ _WATCHED = 300  # seconds after which the server ends a watch; apiserver, --min-
 _PAUSE, _LONGEST_PAUSE = 0.2, 3.0  # seconds before it is taken up again, before jitter
 _PATIENCE = 180.0  # seconds in which a server that was there may be away
 _SOON = 1.0  # seconds: a watch that ends sooner is not asked for again at once
-
-
-class ListMeta(msgspec.Struct, frozen=True):
-    resource_version: str = msgspec.field(default="", name="resourceVersion")
-    more: str = msgspec.field(default="", name="continue")
-
-
-class Page(msgspec.Struct, Generic[T], frozen=True):
-    """A list, or a part of one."""
-
-    metadata: ListMeta = ListMeta()
-    items: list[T] = []
 
 
 class Change(msgspec.Struct, Generic[T], frozen=True):
@@ -62,6 +54,9 @@ class _Told(msgspec.Struct, frozen=True):
     """An ERROR event's Status."""
 
     code: int = 0
+
+
+_TOLD, _METADATA = msgspec.json.Decoder(_Told), msgspec.json.Decoder(_Metadata)
 
 
 class Watch(Generic[T]):
@@ -99,23 +94,27 @@ class Watch(Generic[T]):
         away for longer than any restart takes."""
         lost, pause = float("inf"), _PAUSE
         while not self.closed:
-            began = self._connection.clock()
+            began, listed = self._connection.clock(), not self._version
             try:
-                if not self._version:
+                if listed:
                     yield from self._listed()
+                    self._away = False
                     yield Change("SYNCED")
                 yield from self._watched()
             except RemoteError as error:
-                if error.status == GONE:
-                    self._version = ""
-                    continue
-                lost = min(lost, began) if self._away else self._connection.clock()
-                if not error.temporary or self._connection.clock() - lost > _PATIENCE:
+                now = self._connection.clock()
+                lost = min(lost, began) if self._away else now
+                if error.status != GONE and (not error.temporary or now - lost > _PATIENCE):
                     raise
+                if now - began > _LONGEST_PAUSE:  # it was a good one
+                    pause = _PAUSE
                 self._away = True
                 yield Change("AWAY", why=error.why)
-                self._rest(max(pause, error.retry_after))
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                if error.status == GONE:
+                    self._version = ""
+                if error.status != GONE or listed:  # what was read just now is no old version
+                    self._rest(max(pause, error.retry_after))
+                    pause = min(pause * 2, _LONGEST_PAUSE)
             else:
                 pause = _PAUSE
                 if self._connection.clock() - began < _SOON:
@@ -123,38 +122,29 @@ class Watch(Generic[T]):
 
     def _rest(self, seconds: float) -> None:
         if not self.closed:
-            self._connection.pause(seconds * random.uniform(0.7, 1.3))  # noqa: S311 - jitter
+            self._connection.pause(seconds * random.uniform(1, 1.5))  # noqa: S311 - jitter
 
     def _listed(self) -> Iterator[Change[T]]:
-        """What there is; and what is not there any more, since it was seen."""
-        before, self._known = self._known, {}
-        for body, identities in self._pages():
-            page = self._page.decode(body)
-            for identity, one in zip(identities, page.items, strict=True):
-                self._known[identity.metadata.uid] = one
-                seen = identity.metadata.uid in before
-                yield Change("MODIFIED" if seen else "ADDED", one)
-            self._version = page.metadata.resource_version
+        """What is not there any more, since it was seen; then what there is."""
+        before, (self._known, self._version) = self._known, self._read_list()
         for uid, one in before.items():
             if uid not in self._known:
                 yield Change("DELETED", one)
+        for uid, one in self._known.items():
+            yield Change("MODIFIED" if uid in before else "ADDED", one)
 
-    def _pages(self) -> Iterator[tuple[bytes, list[_Metadata]]]:
-        more = ""
-        while True:
-            query = (*self._query, ("limit", "500"), *([("continue", more)] if more else []))
-            try:
-                body = self._connection.ask(Call("GET", self._path, query))
-            except RemoteError as error:
-                if error.status != GONE or not more:
-                    raise
-                more = ""
-                continue
-            page = self._uids.decode(body)
-            yield body, page.items
-            more = page.metadata.more
-            if not more:
-                return
+    def _read_list(self) -> tuple[dict[str, T], str]:
+        """By uid, and its version."""
+        found = paging.pages(self._connection, self._path, self._query, self._page, self._uids_of)
+        known = {
+            one.metadata.uid: item
+            for page, uids in found
+            for one, item in zip(uids, page.items, strict=True)
+        }
+        return known, found[-1][0].metadata.resource_version
+
+    def _uids_of(self, body: bytes, title: str) -> list[_Metadata]:
+        return decoded(body, self._uids, title).items
 
     def _watched(self) -> Iterator[Change[T]]:
         query = (
@@ -180,20 +170,37 @@ class Watch(Generic[T]):
             self._stream.close()
 
     def _read(self, line: bytes) -> Change[T] | None:
+        title = f"GET {self._path}?watch"
         try:
             event = msgspec.json.decode(line, type=_Event)
-        except msgspec.DecodeError:  # the connection ended in the middle of a line
-            return None
+        except msgspec.DecodeError:  # what it told is not known: it is asked for again
+            access = self._connection.access
+            said = "the connection ended in the middle of a line"
+            raise unreached(title, access.name, said, access.unreached) from None
         if event.type == "ERROR":
-            status = msgspec.json.decode(event.object, type=_Told)
-            raise refused(status.code, {}, bytes(event.object), f"GET {self._path}?watch")
-        identity = msgspec.json.decode(event.object, type=_Metadata).metadata
-        self._version = identity.resource_version or self._version
+            status = decoded(bytes(event.object), _TOLD, title)
+            raise refused(status.code or 500, {}, bytes(event.object), title)
+        identity = decoded(bytes(event.object), _METADATA, title).metadata
         if event.type == "BOOKMARK":
+            self._version = identity.resource_version or self._version
             return None
-        one = self._object.decode(event.object)
+        one = decoded(bytes(event.object), self._object, title)
+        self._version = identity.resource_version or self._version
         if event.type == "DELETED":
             self._known.pop(identity.uid, None)
         else:
             self._known[identity.uid] = one
         return Change(event.type, one)
+
+
+@contextmanager
+def limited(watch: Watch[T], seconds: float) -> Iterator[Iterator[Change[T]]]:
+    """Its changes, for so many seconds at most; after the block it is closed."""
+    late = threading.Timer(seconds, watch.close)
+    late.daemon = True
+    late.start()
+    try:
+        yield watch.changes()
+    finally:
+        late.cancel()
+        watch.close()

@@ -13,6 +13,7 @@ from shipit.targets.kubernetes.reach.access import Access
 from shipit.targets.kubernetes.refusals import Conflict, FieldConflictError
 from shipit.targets.kubernetes.watching import Change
 from tests.fakes.kubernetes_api import (
+    Page,
     Reply,
     ScriptedApi,
     Slammed,
@@ -84,17 +85,21 @@ def test_a_list_is_read_page_by_page(api: ScriptedApi, cluster: Cluster) -> None
 
 
 def test_a_list_that_grew_too_old_is_begun_again(api: ScriptedApi, cluster: Cluster) -> None:
-    api.on(PODS, items(named("a"), more="x"), refuse(410), items(named("a"), named("b")))
-    assert names(cluster.list("v1", "Pod")) == ["a", "a", "b"]
+    """What went away meanwhile is not in it; and in one piece it cannot grow too old again."""
+    api.on(PODS, items(named("a"), more="x"), refuse(410), items(named("b")))
+    assert names(cluster.list("v1", "Pod")) == ["b"]
+    asked = [(r.query.get("limit"), r.query.get("continue")) for r in api.asked]
+    assert asked == [("500", None), ("500", "x"), (None, None)]
 
 
 def test_too_many_requests_waits_as_long_as_it_is_told(
     api: ScriptedApi, cluster: Cluster, clock: Clock
 ) -> None:
-    """Failure mode 11."""
-    api.on(PODS, refuse(429, retry_after=7), items(named("a")))
+    """Failure mode 11. Not all that were told the same come back at once."""
+    api.on(PODS, refuse(429, retry_after=7), refuse(429, retry_after=7), items(named("a")))
     assert names(cluster.list("v1", "Pod")) == ["a"]
-    assert clock.pauses == [7.0]
+    assert all(7 <= pause <= 8.1 for pause in clock.pauses)
+    assert len({*clock.pauses}) == 2
 
 
 @pytest.mark.parametrize(
@@ -103,6 +108,7 @@ def test_too_many_requests_waits_as_long_as_it_is_told(
         refuse(503),
         refuse(500, "etcdserver: leader changed"),
         refuse(500, reason="ServerTimeout"),
+        refuse(500, "it does not say why"),
         Slammed(),
     ],
 )
@@ -123,12 +129,51 @@ def test_what_does_not_pass_ends(api: ScriptedApi, cluster: Cluster, clock: Cloc
     assert 90 <= clock.now < 100
 
 
-def test_a_webhooks_refusal_is_final(api: ScriptedApi, cluster: Cluster, clock: Clock) -> None:
-    said = 'admission webhook "policy" denied the request: no'
-    api.on(f"PATCH {WEB_PATH}", refuse(403, said))
+def test_a_server_that_fails_at_it_each_time_is_not_asked_for_long(
+    api: ScriptedApi, cluster: Cluster, clock: Clock
+) -> None:
+    api.on(PODS, refuse(500, "panic"))
+    with pytest.raises(RemoteError, match="panic"):
+        cluster.list("v1", "Pod")
+    assert 15 <= clock.now < 25
+
+
+def test_a_failure_that_names_a_time_is_tried_again_then(
+    api: ScriptedApi, cluster: Cluster, clock: Clock
+) -> None:
+    """As client-go does: any 5xx with a Retry-After."""
+    api.on(PODS, refuse(507, retry_after=3), items(named("a")))
+    assert names(cluster.list("v1", "Pod")) == ["a"]
+    assert 3 <= clock.now < 4
+
+
+@pytest.mark.parametrize(
+    "mood",
+    [
+        refuse(403, 'admission webhook "policy" denied the request: no'),
+        refuse(500, 'failed calling webhook "policy": denied the request: no'),
+    ],
+)
+def test_a_webhooks_refusal_is_final(
+    api: ScriptedApi, cluster: Cluster, clock: Clock, mood: Any
+) -> None:
+    api.on(f"PATCH {WEB_PATH}", mood)
     with pytest.raises(RemoteError, match="denied the request: no"):
         cluster.apply(WEB)
     assert clock.pauses == []
+
+
+@pytest.mark.parametrize("status", [200, 302])
+def test_a_login_page_is_no_answer(api: ScriptedApi, cluster: Cluster, status: int) -> None:
+    api.on(PODS, Page(status, b"<html>\nlog in, please"))
+    with pytest.raises(RemoteError) as error:
+        cluster.list("v1", "Pod")
+    assert "<html> log in, please" in error.value.why
+
+
+def test_an_error_whose_text_breaks_off_is_tried_again(api: ScriptedApi, cluster: Cluster) -> None:
+    api.on(PODS, Page(404, b"{", length=99), items(named("a")))
+    assert names(cluster.list("v1", "Pod")) == ["a"]
 
 
 def test_a_server_that_never_answered_is_not_waited_for_long(clock: Clock) -> None:
@@ -239,22 +284,93 @@ def test_a_watch_tells_what_there_is_and_goes_on_from_there(
     assert [r.query["resourceVersion"] for r in api.asked if r.query.get("watch")] == ["5", "9"]
 
 
-@pytest.mark.parametrize("mood", [Watched([gone()]), refuse(410)])
+@pytest.mark.parametrize("mood", [Watched([gone()]), refuse(410, "too old")])
 def test_a_version_that_is_gone_is_listed_again_and_nothing_is_missed(
     api: ScriptedApi, cluster: Cluster, mood: Any
 ) -> None:
+    """Failure mode 16: until it is listed, nothing that is known is the news."""
     api.on(PODS, items(named("a"), named("b")), items(named("b"), named("c"), version="20"))
     api.on(WATCH, mood, Watched([event("DELETED", "b", "21")], "stay"))
-    assert seen(cluster, 8) == [
+    assert seen(cluster, 9) == [
         ("ADDED", "a"),
         ("ADDED", "b"),
         ("SYNCED", ""),
+        ("AWAY", "too old"),
+        ("DELETED", "a"),
         ("MODIFIED", "b"),
         ("ADDED", "c"),
-        ("DELETED", "a"),
         ("SYNCED", ""),
         ("DELETED", "b"),
     ]
+
+
+def test_what_goes_while_a_list_fails_is_told_by_the_next(
+    api: ScriptedApi, cluster: Cluster
+) -> None:
+    first = items(named("a"), named("b"))
+    api.on(PODS, first, items(named("b"), more="x"), refuse(410), refuse(504), items(named("c")))
+    api.on(WATCH, Watched([gone()]), Watched((), "stay"))
+    assert seen(cluster, 7)[4:7] == [("DELETED", "a"), ("DELETED", "b"), ("ADDED", "c")]
+
+
+def test_a_version_that_is_gone_at_once_each_time_is_asked_for_with_pauses(
+    api: ScriptedApi, cluster: Cluster, clock: Clock
+) -> None:
+    api.on(PODS, items())
+    api.on(WATCH, *[refuse(410)] * 4, Watched([event("ADDED", "a", "7")], "stay"))
+    assert seen(cluster, 10)[-1] == ("ADDED", "a")
+    assert len(clock.pauses) == 4
+    assert clock.pauses[-1] > 0.8
+
+
+def test_a_watch_that_ends_with_the_servers_own_trouble_goes_on(
+    api: ScriptedApi, cluster: Cluster
+) -> None:
+    trouble = {"kind": "Status", "message": "unable to decode an event"}
+    api.on(PODS, items(version="5"))
+    api.on(
+        WATCH,
+        Watched([event("ADDED", "a", "6"), {"type": "ERROR", "object": {**trouble, "code": 500}}]),
+        Watched([{"type": "ERROR", "object": trouble}]),
+        Watched([event("ADDED", "b", "7")], "stay"),
+    )
+    found = [c for c in seen(cluster, 7) if c[0] in ("ADDED", "AWAY")]
+    away = ("AWAY", "unable to decode an event")
+    assert found == [("ADDED", "a"), away, away, ("ADDED", "b")]
+    assert api.asked[-1].query["resourceVersion"] == "6"
+
+
+def test_what_a_watch_says_and_nobody_understands_is_asked_for_again(
+    api: ScriptedApi, cluster: Cluster
+) -> None:
+    """A change that was passed over would be missed for good."""
+    api.on(PODS, items(version="5"))
+    api.on(
+        WATCH,
+        Watched([event("ADDED", "a", "6")], "end", raw=b'{"type": "ADDED", "obj\n'),
+        Watched([event("ADDED", "b", "7")], "stay"),
+    )
+    assert [c[1] for c in seen(cluster, 5) if c[0] == "ADDED"] == ["a", "b"]
+    assert api.asked[-1].query["resourceVersion"] == "6"
+
+
+def test_an_object_of_another_shape_ends_a_watch_in_words(
+    api: ScriptedApi, cluster: Cluster
+) -> None:
+    api.on(PODS, items())
+    odd = {"type": "ADDED", "object": {"metadata": {"name": 7}}}
+    api.on(WATCH, Watched([odd], "stay"))
+    with pytest.raises(RemoteError, match="cannot be understood"):
+        seen(cluster, 5)
+
+
+def test_a_watch_is_not_taken_up_before_it_is_told_to(
+    api: ScriptedApi, cluster: Cluster, clock: Clock
+) -> None:
+    api.on(PODS, items())
+    api.on(WATCH, refuse(429, retry_after=5), Watched((), "stay"))
+    seen(cluster, 3)
+    assert clock.pauses[0] >= 5
 
 
 def test_a_connection_that_breaks_is_said_and_taken_up_again(

@@ -1,5 +1,6 @@
 """A rollout that is followed, against an API server whose every word is written down."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -47,7 +48,7 @@ def deployment(**status: int) -> Json:
 REPLICA_SET = {
     "metadata": {
         "name": "web-1",
-        "uid": "u-set",
+        "uid": "u-web-set",
         "labels": {**LABELS, "pod-template-hash": "1"},
         "annotations": {"deployment.kubernetes.io/revision": "1"},
         "ownerReferences": [{"kind": "Deployment", "name": "web", "uid": "u-web"}],
@@ -60,7 +61,7 @@ def pod(*, ready: bool = True, **container: Any) -> Json:
     return {
         "metadata": {
             "name": "web-1-a",
-            "uid": "u-pod",
+            "uid": "u-web-pod",
             "labels": {**LABELS, "pod-template-hash": "1"},
         },
         "spec": {"nodeName": "n", "containers": [{"name": "web"}]},
@@ -70,6 +71,12 @@ def pod(*, ready: bool = True, **container: Any) -> Json:
             "containerStatuses": [{**status, **container}],
         },
     }
+
+
+def of(service: str, one: Json) -> Json:
+    """What web has, of another service."""
+    found: Json = json.loads(json.dumps(one).replace("web", service))
+    return found
 
 
 @pytest.fixture
@@ -90,17 +97,21 @@ def api() -> Iterator[ScriptedApi]:
 def follow(
     api: ScriptedApi,
     *,
+    services: tuple[str, ...] = ("web",),
     deadline: float = 20.0,
     refused: dict[str, str] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[list[Progress], Outcome]:
     cluster = Cluster(Access(server=api.address, name="the cluster"), "shop")
-    image = Image("r/web", DIGEST)
-    desired = Desired("shop", "dev", DIGEST, "r1", {}, {"web": image}, ("web",), deadline=deadline)
+    images = {name: Image(f"r/{name}", DIGEST) for name in services}
+    desired = Desired("shop", "dev", DIGEST, "r1", {}, images, services, deadline=deadline)
     rollout = Rollout(Plan("default", desired, (), ""), clock())
-    want = Want("web", "web", marked(deployment()), {"web": frozenset({DIGEST})}, DIGEST)
+    wants = [
+        Want(name, name, marked(of(name, deployment())), {name: frozenset({DIGEST})}, DIGEST)
+        for name in services
+    ]
     scene = Scene(cluster, SELECTOR, {"Deployment"}, Start())
-    *said, outcome = Follow(rollout, scene, [want], refused or {}, clock=clock).follow()
+    *said, outcome = Follow(rollout, scene, wants, refused or {}, clock=clock).follow()
     assert not isinstance(outcome, Progress)
     return [step for step in said if isinstance(step, Progress)], outcome
 
@@ -112,9 +123,19 @@ def test_what_is_complete_is_proven_at_once(api: ScriptedApi) -> None:
 
 
 def test_one_watch_for_each_kind(api: ScriptedApi) -> None:
-    follow(api)
-    watched = [r for r in api.asked if r.query.get("watch")]
-    assert len(watched) <= 3
+    """However many services there are. None is proven before every kind is watched."""
+    services = ("web", "worker", "cache")
+    deployments, sets, pods = f"{APPS}/deployments", f"{APPS}/replicasets", f"{HOME}/pods"
+    api.on(deployments, items(*(of(name, deployment(availableReplicas=0)) for name in services)))
+    api.on(sets, items(*(of(name, REPLICA_SET) for name in services)))
+    api.on(pods, items(*(of(name, pod(ready=False)) for name in services)))
+    for path, one, before in ((deployments, deployment(), pods), (pods, pod(), sets)):
+        changes = [{"type": "MODIFIED", "object": of(name, one)} for name in services]
+        api.on(f"{path}?watch", Watched(changes, "stay", after=(f"{before}?watch", 1)))
+    _, outcome = follow(api, services=services)
+    assert outcome == Succeeded(dict.fromkeys(services, DIGEST))
+    asked = sorted(title for title in api.titles() if title.endswith("?watch"))
+    assert asked == sorted(f"{path}?watch" for path in (deployments, sets, pods))
     assert {r.query["labelSelector"] for r in api.asked} == {SELECTOR}
 
 
