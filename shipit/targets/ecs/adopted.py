@@ -118,7 +118,7 @@ def _service(given: Json, definition: Json, group: Group, setting: Setting) -> J
     daemon = given.get("schedulingStrategy") == "DAEMON"
     made: Json = {"schedulingStrategy": "REPLICA", **given}
     if not {"launchType", "capacityProviderStrategy"} & given.keys():
-        made |= capacity(setting)
+        made |= capacity(setting, daemon=daemon)
     made["deploymentConfiguration"] = (
         _rolling(given["deploymentConfiguration"], daemon=daemon)
         if given.get("deploymentConfiguration")

@@ -226,6 +226,7 @@ def _architectures(name: str, image: Image, asked: str | None) -> set[str]:
 def service(project: Mapping[str, Any], group: Group, setting: Setting) -> Json:
     """What CreateService and UpdateService share, count and revision apart."""
     head, deploy = group.head, project["services"][group.name].get("deploy") or {}
+    daemon = deploy.get("mode") == "global"
     made: Json = {
         "deploymentConfiguration": strategy.configuration(
             deploy, replicas(project["services"][group.name]), head.alarms
@@ -246,8 +247,8 @@ def service(project: Mapping[str, Any], group: Group, setting: Setting) -> Json:
         ],
         "serviceConnectConfiguration": _connect(head),
         "enableExecuteCommand": head.exec,
-        "schedulingStrategy": "DAEMON" if deploy.get("mode") == "global" else "REPLICA",
-        **capacity(setting),
+        "schedulingStrategy": "DAEMON" if daemon else "REPLICA",
+        **capacity(setting, daemon=daemon),
     }
     if head.health_check_grace_period:
         made["healthCheckGracePeriodSeconds"] = math.ceil(
@@ -269,10 +270,11 @@ def network_configuration(setting: Setting) -> Json | None:
     }
 
 
-def capacity(setting: Setting) -> Json:
-    """Either a launch type, or capacity providers by weight."""
+def capacity(setting: Setting, *, daemon: bool = False) -> Json:
+    """Either a launch type, or capacity providers by weight. For a daemon, one task on every
+    instance, ECS takes a launch type alone (CreateService)."""
     providers = setting.target.capacity_providers
-    if providers:
+    if providers and not daemon:
         chosen = [
             {"capacityProvider": name, "weight": weight, "base": 0}
             for name, weight in sorted(providers.items())

@@ -32,6 +32,21 @@ def test_outputs_complete_what_is_left_out_and_replace_nothing() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "output"),
+    [
+        ({"launch_type": "fargate"}, {"capacity_providers": {"FARGATE_SPOT": 1}}),
+        ({"subnet_tags": {"Name": "own-*"}}, {"subnets": ["subnet-1"]}),
+        ({"security_group_tags": {"Name": "own"}}, {"security_groups": ["sg-1"]}),
+    ],
+)
+def test_what_is_said_by_another_setting_is_not_left_out(
+    said: dict[str, Any], output: dict[str, Any]
+) -> None:
+    found = filled(ecs(**said), "staging", "staging", state(**output)).settings
+    assert found == EcsTarget(stack="staging", **said)
+
+
 def test_a_stack_that_is_not_provisioned_says_what_to_do() -> None:
     with pytest.raises(PreconditionError) as raised:
         filled(ecs(), "staging", "staging", State())

@@ -141,6 +141,11 @@ def _settings(world: World, cluster: Cluster, request: Json) -> Json:
             "Specifying both a launch type and capacity provider strategy is not supported. Remove "
             "one and try again."
         )
+    if request.get("schedulingStrategy") == "DAEMON" and "capacityProviderStrategy" in request:
+        raise errors.invalid(
+            "Specifying a capacity provider strategy is not supported when you create a service "
+            "using the DAEMON scheduling strategy."
+        )
     if "launchType" not in request and "capacityProviderStrategy" not in request:
         if cluster.strategy:
             settings["capacityProviderStrategy"] = list(cluster.strategy)
