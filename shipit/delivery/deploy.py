@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from shipit.delivery import foundations, planning, stages
+from shipit.delivery import groundwork, planning, stages
 from shipit.delivery.desired import desire
 from shipit.delivery.keeping import keep
 from shipit.delivery.lease import clear_the_way, refuse_if_leased, refuse_if_taken_up
@@ -239,7 +239,7 @@ def _carry_out(
             yield from stages.copy(work)
         if _tasks_are_due(work):
             with refusals_undone(changing=changing):
-                ready = yield from foundations.lay(work, plans)
+                ready = yield from groundwork.lay(work, plans)
             changing = changing or ready is not plans
             plans = ready
         with refusals_undone(changing=changing):

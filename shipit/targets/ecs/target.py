@@ -159,10 +159,10 @@ class EcsCluster:
         observed = observing.observed(lives, there, tuple(entries.values()))
         setting = self._setting(there)
         wanted = render(plan.desired, setting)
-        times = self._schedules(plan.desired, setting, observed, entries)
+        named = {c.service for c in plan.changes}  # a plan may be of some services alone
+        times = self._schedules(plan.desired, setting, observed, entries, named)
         revisions = scheduling.prepare(times, setting.log_group)
         moves = planning.decide(plan.desired, wanted, observed)
-        named = {c.service for c in plan.changes}
         done = applying.apply(
             applying.Work(
                 survey=self._survey,
@@ -170,7 +170,7 @@ class EcsCluster:
                 wanted=wanted,
                 moves={g: m for g, m in moves.items() if g in named},
                 lives={live.group: live for live in lives},
-                removed=planning.gone(wanted, observed),
+                removed=tuple(g for g in planning.gone(wanted, observed) if g in named),
             )
         )
         written = scheduling.carry_out(times, revisions) if not done.refused else Written({}, {})
@@ -299,9 +299,10 @@ class EcsCluster:
         setting: Setting,
         observed: Observed,
         entries: dict[str, Entry],
+        named: Collection[str],
     ) -> scheduling.Work:
         wanted = schedules.wanted(desired, setting)
-        turns = schedules.decide(wanted, observed)
+        turns = {n: t for n, t in schedules.decide(wanted, observed).items() if n in named}
         return scheduling.Work(self._timetable, desired, wanted, turns, entries)
 
     def _prove_schedules(

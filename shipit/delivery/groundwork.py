@@ -26,7 +26,7 @@ def lay(work: Work, plans: Plans) -> Generator[Step, None, Plans]:
         return plans
     part = replace(
         plan,
-        desired=replace(work.desired, services=needed),
+        desired=replace(work.desired, services=needed, scheduled=()),
         changes=tuple(c for c in plan.changes if c.service in needed),
     )
     yield from stages.roll_out(work, name, part)

@@ -1,0 +1,39 @@
+"""A plan of some services alone, as delivery lays what a task needs: the rest stays as it is."""
+
+import pytest
+from msgspec.structs import replace
+
+from shipit.model.deployment import Action
+from shipit.model.progress import Progress, Succeeded
+from tests.fakes.scheduler import ROLE as SCHEDULER
+from tests.unit.targets.ecs.conftest import PLAIN, SETTINGS, Shop, digest
+
+HOURLY = {"x-shipit": {"schedule": "rate(1 hour)"}}
+
+
+@pytest.fixture(autouse=True)
+def _role(shop: Shop) -> None:
+    shop.settings = replace(SETTINGS, scheduler_role=SCHEDULER)
+
+
+def test_what_the_part_does_not_have_is_left_alone(shop: Shop) -> None:
+    shop.deploy(shop.desired({"web": PLAIN, "report": HOURLY}))
+    before = dict(shop.scheduler.schedules["shop-dev", "shop-dev-report"])
+    whole = shop.desired({"web": PLAIN, "db": {}, "report": HOURLY}, version="2")
+    target = shop.target()
+    plan = target.plan(whole, target.observe())
+    part = replace(
+        plan,
+        desired=replace(whole, services=("db",), scheduled=()),
+        changes=tuple(c for c in plan.changes if c.service == "db"),
+    )
+    *_, outcome = target.follow(target.apply(part))
+    assert not isinstance(outcome, Progress)
+    assert outcome == Succeeded({"db": digest("2")})
+    assert shop.service("shop-dev-web")["status"] == "ACTIVE"
+    assert shop.service("shop-dev-web")["runningCount"] == 1
+    assert shop.scheduler.schedules["shop-dev", "shop-dev-report"] == before
+
+    target = shop.target()
+    left = {c.service: c.action for c in target.plan(whole, target.observe()).changes}
+    assert left == {"web": Action.UPDATE, "db": Action.KEEP, "report": Action.UPDATE}
