@@ -91,7 +91,8 @@ def _ours(error: BaseException, verb: str) -> ShipitError:
 
 
 def _say(error: ShipitError, *, as_json: bool) -> int:
-    """Three sentences for people on stderr; for programs, an object as stdout's last line."""
+    """Three sentences for people on stderr; for programs, an object as stdout's last line; for
+    GitHub's page of the run, an annotation and a line of the summary."""
     labelled = (("error", error.what), ("  why", error.why), ("  now", error.next_step))
     with suppress(OSError):  # a full disk: the other stream may still be heard
         if as_json:
@@ -101,6 +102,11 @@ def _say(error: ShipitError, *, as_json: bool) -> int:
         for label, text in labelled:
             if text:
                 outlet.write(f"{label}: " + text.replace("\n", "\n       "))
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from shipit.cli.present.github import tell_end
+
+        with suppress(OSError):
+            tell_end(error, Outlet(sys.stderr))
     return error.exit_code
 
 

@@ -21,11 +21,11 @@ def command(session: Session, environment: str) -> None:
 
     While its owner may be alive, this waits for a sign of life for one lease's time (30 s).
     """
-    from shipit.cli.entering import summarize
+    from shipit.cli.entering import carry_out
     from shipit.delivery.resume import resume
 
-    resumed = session.follow(_resumed(resume(session.project, environment)))
-    summarize(session, list(resumed.deployments))
+    work = _resumed(resume(session.project, environment))
+    resumed = carry_out(session, work, lambda done: done.deployments)
     if not resumed.deployments:
         session.say("nothing was interrupted")
 

@@ -13,16 +13,16 @@ from pathlib import Path
 from shipit.cli.present.ink import clean
 from shipit.cli.present.matrix import Cell, Column, Matrix
 from shipit.cli.present.outlet import Outlet
-from shipit.errors import ShipitError
+from shipit.errors import HeldError, ShipitError
 from shipit.model.progress import Failed, Mark, Outcome, Progress, Reason, RolledBack
 
 Event = Progress | Outcome
 _SHOWN_LOGS = 5
 
 
-def error(title: str, message: str) -> str:
-    """The workflow command that pins an error to the run's page."""
-    return f"::error title={_property(title)}::{_data(message)}"
+def annotation(level: str, title: str, message: str) -> str:
+    """The workflow command that pins an `error` or a `notice` to the run's page."""
+    return f"::{level} title={_property(title)}::{_data(message)}"
 
 
 def _data(text: str) -> str:
@@ -35,7 +35,7 @@ def _property(text: str) -> str:
 
 @contextmanager
 def annotated(listen: Callable[[Event], None], outlet: Outlet) -> Iterator[Callable[[Event], None]]:
-    """The listener, and an annotation for whatever failed: what it hears of, and what ends it."""
+    """The listener, and an annotation for every failure that it hears of."""
     shown: set[str] = set()
     environment = ""
 
@@ -51,13 +51,10 @@ def annotated(listen: Callable[[Event], None], outlet: Outlet) -> Iterator[Calla
             if (key := f"{title} {reason.what}") not in shown:
                 shown.add(key)
                 said = [reason.what, *reason.logs[-_SHOWN_LOGS:]]
-                outlet.write(error(title, "\n".join(clean(line) for line in said)))
+                lines = "\n".join(clean(line) for line in said)
+                outlet.write(annotation("error", title, lines))
 
-    try:
-        yield both
-    except ShipitError as ended:
-        outlet.write(error("shipit", clean(str(ended))))
-        raise
+    yield both
 
 
 def _failures(event: Event) -> tuple[Reason, ...]:
@@ -78,12 +75,34 @@ def grouped_logs(title: str, lines: Sequence[str]) -> Iterator[str]:
     yield "::endgroup::"
 
 
+def tell_end(error: ShipitError, outlet: Outlet, environ: Mapping[str, str] | None = None) -> None:
+    """What ended a command, as an annotation and in the job's summary. A gate that holds is no
+    failure, and so a notice. Does nothing outside GitHub Actions."""
+    environ = os.environ if environ is None else environ
+    if environ.get("GITHUB_ACTIONS") != "true":
+        return
+    held = isinstance(error, HeldError)
+    outlet.write(annotation("notice" if held else "error", "shipit", clean(str(error))))
+    _append(_paragraphs(error, "⏸" if held else "❌"), environ)
+
+
 def append_summary(matrix: Matrix, environ: Mapping[str, str] | None = None) -> None:
     """Adds the matrix to the job's summary page. Does nothing outside GitHub Actions."""
-    path = (os.environ if environ is None else environ).get("GITHUB_STEP_SUMMARY")
+    _append(job_summary(matrix), os.environ if environ is None else environ)
+
+
+def _append(text: str, environ: Mapping[str, str]) -> None:
+    path = environ.get("GITHUB_STEP_SUMMARY")
     if path:
         with Path(path).open("a", encoding="utf-8") as summary:
-            summary.write(job_summary(matrix))
+            summary.write(text)
+
+
+def _paragraphs(error: ShipitError, sign: str) -> str:
+    """What happened, why, and what to do now; lines stay lines (two spaces: a break)."""
+    parts = (f"{sign} **{error.what}**", error.why, error.next_step)
+    lines = [[_escaped(clean(line)) for line in part.splitlines()] for part in parts if part]
+    return "".join("  \n".join(part) + "\n\n" for part in lines)
 
 
 def job_summary(matrix: Matrix) -> str:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shipit.cli.present.progress import listener
-from shipit.errors import HeldError
 from shipit.model.digest import Digest
 from shipit.model.progress import (
     Failed,
@@ -167,18 +166,6 @@ def test_on_github_an_outcome_is_not_annotated_again() -> None:
     failure = Failed((Reason("web", "exited (1)"),))
     text = shown(step(mark=Mark.FAILED, message="exited (1)"), failure, environ=GITHUB)
     assert text.count("::error") == 1
-
-
-def test_on_github_the_error_that_ends_the_work_is_an_annotation() -> None:
-    stream = io.StringIO()
-    with (
-        pytest.raises(HeldError),
-        listener(as_json=False, stream=stream, environ=GITHUB, clock=lambda: NOON),
-    ):
-        raise HeldError("1a2b3c4 may not enter qa", "it was not proven in dev")
-    assert "::error title=shipit::1a2b3c4 may not enter qa%0Ait was not proven in dev" in (
-        stream.getvalue()
-    )
 
 
 def test_on_github_logs_are_a_group_in_which_no_command_is_obeyed() -> None:
