@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_aws as aws
 
+_LETTERS = "abcd"  # of the stack's own: a zone has other letters in another account
+
 
 class Network(pulumi.ComponentResource):
     """`nat` gateways, 0 for a network that nothing leaves. The default security group lets nothing
-    in or out, so that what names no group of its own reaches nothing."""
+    in or out, so that what names no group of its own reaches nothing. `without` are zones by their
+    ids, as in use1-az3. Fewer zones in the region than are asked for are a pulumi.RunError."""
 
     def __init__(
         self,
@@ -22,6 +25,7 @@ class Network(pulumi.ComponentResource):
         tags: Mapping[str, str],
         public_tags: Mapping[str, str] | None = None,
         private_tags: Mapping[str, str] | None = None,
+        without: Sequence[str] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("foundation:aws:Network", name, None, opts)
@@ -41,6 +45,7 @@ class Network(pulumi.ComponentResource):
             tags=self._named(f"{name}-unused"),
             opts=self._own,
         )
+        self._zones = self._ask(zones, without)
         halves = list(ipaddress.ip_network(cidr).subnets(prefixlen_diff=4))
         self.public = self._subnets("public", halves[:zones], public_tags or {})
         self.private = self._subnets("private", halves[8 : 8 + zones], private_tags or {})
@@ -55,6 +60,18 @@ class Network(pulumi.ComponentResource):
     def public_ids(self) -> list[pulumi.Output[str]]:
         return [subnet.id for subnet in self.public]
 
+    def _ask(self, zones: int, without: Sequence[str]) -> pulumi.Output[list[str]]:
+        """Their names in this account: not every region has an a, a b and a c for everybody."""
+        found = aws.get_availability_zones_output(
+            state="available",
+            # Local and Wavelength Zones are opted in to, and have no NAT gateways.
+            filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
+            exclude_zone_ids=list(without),
+            opts=pulumi.InvokeOutputOptions(parent=self),
+        )
+        region = self._region
+        return found.names.apply(lambda names: _first(zones, names, region))
+
     def _subnets(
         self,
         kind: str,
@@ -66,12 +83,13 @@ class Network(pulumi.ComponentResource):
                 f"{self._name}-{kind}-{letter}",
                 vpc_id=self.vpc.id,
                 cidr_block=str(block),
-                availability_zone=f"{self._region}{letter}",
+                availability_zone=self._zones.apply(lambda names, n=n: names[n]),
                 map_public_ip_on_launch=False,
                 tags={**self._named(f"{self._name}-{kind}-{letter}"), **tags},
-                opts=self._own,
+                # A zone that AWS adds must not move what stands in the others.
+                opts=pulumi.ResourceOptions(parent=self, ignore_changes=["availabilityZone"]),
             )
-            for letter, block in zip("abcd", blocks, strict=False)
+            for n, (letter, block) in enumerate(zip(_LETTERS, blocks, strict=False))
         ]
 
     def _to_the_world(self, nat: int) -> None:
@@ -87,11 +105,11 @@ class Network(pulumi.ComponentResource):
             gateway_id=gateway.id,
             opts=self._own,
         )
-        for subnet, letter in zip(self.public, "abcd", strict=False):
+        for subnet, letter in zip(self.public, _LETTERS, strict=False):
             self._associate(f"public-{letter}", subnet, table)
         gateways = [self._nat(n, gateway) for n in range(nat)]
         tables = []
-        for n, (subnet, letter) in enumerate(zip(self.private, "abcd", strict=False)):
+        for n, (subnet, letter) in enumerate(zip(self.private, _LETTERS, strict=False)):
             own = self._table(f"private-{letter}")
             tables.append(own)
             self._associate(f"private-{letter}", subnet, own)
@@ -115,7 +133,7 @@ class Network(pulumi.ComponentResource):
         )
 
     def _nat(self, n: int, gateway: aws.ec2.InternetGateway) -> aws.ec2.NatGateway:
-        name = f"{self._name}-{'abcd'[n]}"
+        name = f"{self._name}-{_LETTERS[n]}"
         after = pulumi.ResourceOptions(parent=self, depends_on=[gateway])
         address = aws.ec2.Eip(name, domain="vpc", tags=self._named(name), opts=after)
         return aws.ec2.NatGateway(
@@ -137,3 +155,12 @@ class Network(pulumi.ComponentResource):
 
     def _named(self, name: str) -> dict[str, str]:
         return {**self._tags, "Name": name}
+
+
+def _first(wanted: int, names: Sequence[str], region: str) -> list[str]:
+    if len(names) < wanted:
+        raise pulumi.RunError(
+            f"{region} has {len(names)} zones for this account ({', '.join(names)}), and the stack"
+            f" asks for {wanted}: say `zones: {len(names)}` in its settings"
+        )
+    return list(names[:wanted])

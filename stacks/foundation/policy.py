@@ -8,6 +8,8 @@ import pulumi
 import pulumi_aws as aws
 
 Resource = pulumi.Input[str]
+Statement = pulumi.Output[dict[str, Any]]
+Arn = Callable[[str, pulumi.Input[str]], pulumi.Output[str]]
 
 
 def trust(service: str, actions: Sequence[str] = ("sts:AssumeRole",)) -> str:
@@ -25,24 +27,25 @@ def allow(
     actions: Sequence[str],
     resources: Sequence[Resource],
     condition: Mapping[str, Any] | None = None,
-) -> pulumi.Output[dict[str, Any]]:
+) -> Statement:
     statement: dict[str, Any] = {"Sid": sid, "Effect": "Allow", "Action": list(actions)}
     if condition:
         statement["Condition"] = dict(condition)
     return pulumi.Output.all(*resources).apply(lambda found: {**statement, "Resource": found})
 
 
-def document(*statements: pulumi.Output[dict[str, Any]]) -> pulumi.Output[str]:
+def document(*statements: Statement) -> pulumi.Output[str]:
     return pulumi.Output.all(*statements).apply(
         lambda found: json.dumps({"Version": "2012-10-17", "Statement": found})
     )
 
 
-def arns(region: str, opts: pulumi.InvokeOptions) -> Callable[[str, str], pulumi.Output[str]]:
+def arns(region: str, opts: pulumi.InvokeOptions) -> Arn:
     """Makes ARNs of this account and region, from a service and what follows."""
     account = aws.get_caller_identity_output(opts=opts).account_id
 
-    def arn(service: str, rest: str) -> pulumi.Output[str]:
-        return pulumi.Output.concat("arn:aws:", service, ":", region, ":", account, ":", rest)
+    def arn(service: str, rest: pulumi.Input[str]) -> pulumi.Output[str]:
+        where = "" if service == "iam" else region
+        return pulumi.Output.concat("arn:aws:", service, ":", where, ":", account, ":", rest)
 
     return arn

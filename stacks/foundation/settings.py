@@ -39,7 +39,8 @@ class Edge(_Strict, frozen=True):
 
 class Ecs(_Strict, frozen=True):
     """`nat`: gateways for what leaves the private subnets; 0 for none, one is enough for a test
-    environment, production has one a zone. `instances`: EC2 capacity beside Fargate."""
+    environment, production has one a zone. `spot`: three tasks of four run where AWS may take them
+    away. `instances`: tasks run on EC2 instead of on Fargate."""
 
     region: Name
     cidr: Cidr = "10.20.0.0/16"
@@ -105,6 +106,7 @@ class Settings(msgspec.Struct, frozen=True):
     environment: str
     stack: Stack
     protect: bool
+    registry: str = ""  # where its images are pulled from, "" where that is a machine's own
 
     @property
     def kind(self) -> str:
@@ -147,7 +149,8 @@ def load(environment: str, start: Path | None = None) -> Settings:
     stack = _decoded(found.stack, f"{pipeline.file}: environments.{environment}.stack")
     last = environment == [*pipeline.environments][-1]
     protect = last if stack.protect is None else stack.protect
-    return Settings(pipeline.app, environment, stack, protect)
+    registry = found.registry or pipeline.registry
+    return Settings(pipeline.app, environment, stack, protect, registry)
 
 
 def _decoded(written: dict[str, Any], where: str) -> Stack:
@@ -160,6 +163,11 @@ def _decoded(written: dict[str, Any], where: str) -> Stack:
     if len(kinds) != 1:
         said = " and ".join(kinds) + " are both here" if kinds else "no kind of stack is here"
         raise pulumi.RunError(f"{where}: {said}; name one of ecs, eks, gke")
+    if stack.ecs and stack.ecs.spot and stack.ecs.instances:
+        raise pulumi.RunError(
+            f"{where}.ecs.spot: it is for Fargate, and with instances nothing runs there; take one"
+            " of them away"
+        )
     return stack
 
 

@@ -61,6 +61,7 @@ def build(settings: Settings) -> dict[str, Any]:
     return {
         "region": wanted.region,
         "cluster": cluster.cluster.name,
+        "capacity_providers": cluster.capacity_providers,
         "subnets": network.private_ids,
         "security_groups": [tasks.id],
         "execution_role": identity.execution.arn,

@@ -2,20 +2,25 @@
 
 import base64
 import json
+from collections.abc import Mapping
 
 import pulumi
 import pulumi_aws as aws
 
-from foundation import policy
+from foundation import policy, tagged
 from foundation.aws_network import Network
 from foundation.settings import Nodes, Settings
 
 # The Amazon ECS developer guide, "Retrieving Amazon ECS-optimized Linux AMI metadata".
 _IMAGE = "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
 _INSTANCE = "arn:aws:iam::aws:policy/service-role/AmazonEC2ContainerServiceforEC2Role"
+_FARGATE, _SPOT = "FARGATE", "FARGATE_SPOT"
 
 
 class Cluster(pulumi.ComponentResource):
+    """`capacity_providers` are what its tasks run on, by weight: the cluster's default, and what a
+    target has to name, since a launch type goes past them and past the scaling of instances."""
+
     def __init__(
         self,
         name: str,
@@ -41,18 +46,15 @@ class Cluster(pulumi.ComponentResource):
             tags=settings.tags,
             opts=self._own,
         )
-        providers: list[pulumi.Input[str]] = ["FARGATE", "FARGATE_SPOT"]
-        if wanted.instances:
-            providers.append(self._instances(wanted.instances))
-        share = aws.ecs.ClusterCapacityProvidersDefaultCapacityProviderStrategyArgs
-        shares = [share(capacity_provider="FARGATE", weight=1, base=1)]
-        if wanted.spot:
-            shares.append(share(capacity_provider="FARGATE_SPOT", weight=3, base=0))
+        instances = [self._instances(wanted.instances)] if wanted.instances else []
+        self.capacity_providers = pulumi.Output.all(*instances).apply(
+            lambda own: _weights(own, spot=wanted.spot)
+        )
         aws.ecs.ClusterCapacityProviders(
             name,
             cluster_name=self.cluster.name,
-            capacity_providers=providers,
-            default_capacity_provider_strategies=shares,
+            capacity_providers=[_FARGATE, _SPOT, *instances],
+            default_capacity_provider_strategies=self.capacity_providers.apply(_strategy),
             opts=self._own,
         )
         self.register_outputs({"cluster": self.cluster.name})
@@ -130,10 +132,30 @@ class Cluster(pulumi.ComponentResource):
                     },
                 }
             ],
+            tag_specifications=tagged.launched(self._settings.tags),
             user_data=self.cluster.name.apply(_user_data),
             tags=self._settings.tags,
             opts=self._own,
         )
+
+
+def _weights(own: list[str], *, spot: bool) -> dict[str, int]:
+    """A strategy is of one kind: Fargate's or instances' (CapacityProviderStrategyItem)."""
+    if own:
+        return dict.fromkeys(own, 1)
+    return {_FARGATE: 1, _SPOT: 3} if spot else {_FARGATE: 1}
+
+
+def _strategy(
+    weights: Mapping[str, int],
+) -> list[aws.ecs.ClusterCapacityProvidersDefaultCapacityProviderStrategyArgs]:
+    """At least one task is where none is taken away."""
+    return [
+        aws.ecs.ClusterCapacityProvidersDefaultCapacityProviderStrategyArgs(
+            capacity_provider=name, weight=weight, base=int(name == _FARGATE)
+        )
+        for name, weight in weights.items()
+    ]
 
 
 def _user_data(cluster: str) -> str:

@@ -6,10 +6,14 @@ import pulumi
 import pulumi_aws as aws
 
 from foundation.aws_network import Network
+from foundation.eks.balancing import load_balancer_controller
 from foundation.eks.cluster import Cluster
-from foundation.eks.identity import access, load_balancer_controller
+from foundation.eks.identity import access
 from foundation.eks.nodes import managed
 from foundation.settings import Settings
+
+# EKS User Guide, "Subnet requirements": zones that take no cluster's control plane.
+_WITHOUT = ("use1-az3", "usw1-az2", "cac1-az3")
 
 
 def build(settings: Settings) -> dict[str, Any]:
@@ -26,6 +30,7 @@ def build(settings: Settings) -> dict[str, Any]:
         tags=settings.tags,
         public_tags={"kubernetes.io/role/elb": "1"},
         private_tags={"kubernetes.io/role/internal-elb": "1"},
+        without=_WITHOUT,
         opts=opts,
     )
     cluster = Cluster(name, settings, network, opts=opts)

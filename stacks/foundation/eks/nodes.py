@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
-from foundation import policy
+from foundation import policy, tagged
 from foundation.aws_network import Network
 from foundation.eks.cluster import Cluster
 from foundation.settings import Nodes, Settings
@@ -46,6 +46,7 @@ def managed(
                 "ebs": {"volume_size": nodes.disk, "volume_type": "gp3", "encrypted": "true"},
             }
         ],
+        tag_specifications=tagged.launched(settings.tags),
         tags=settings.tags,
         opts=opts,
     )

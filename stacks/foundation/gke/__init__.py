@@ -34,5 +34,7 @@ def build(settings: Settings) -> dict[str, Any]:
         "project": wanted.project,
         "location": wanted.location,
         "cluster": cluster.cluster.name,
+        # What is not in the cluster's network, as a workflow is not, gets in by IAM at this one.
+        "endpoint": "dns",
         "namespace": settings.app,
     }

@@ -29,6 +29,7 @@ class Resource(msgspec.Struct, frozen=True):
     inputs: dict[str, Any]
     protect: bool = False
     parent: str = ""
+    ignored: tuple[str, ...] = ()  # properties of which a change is left as it is
 
 
 class Graph(msgspec.Struct):
@@ -47,6 +48,9 @@ class Graph(msgspec.Struct):
     def text(self) -> str:
         """For a snapshot: what a reviewer reads."""
         made = msgspec.to_builtins(self)
+        for resource in made["resources"]:
+            if not resource["ignored"]:
+                del resource["ignored"]
         return json.dumps(made, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
@@ -62,7 +66,7 @@ class _Cloud(mocks.Mocks):
 
 
 class _Monitor(mocks.MockMonitor):
-    """Remembers what the mocks are not told: protection."""
+    """Remembers what the mocks are not told: protection, and what is ignored."""
 
     def __init__(self) -> None:
         super().__init__(_Cloud())
@@ -74,7 +78,10 @@ class _Monitor(mocks.MockMonitor):
             inputs = _plain(dict(request.object))
             root = "::pulumi:pulumi:Stack::" in request.parent
             parent = "" if root else request.parent.rpartition("::")[2]
-            self.made.append(Resource(request.type, request.name, inputs, request.protect, parent))
+            ignored = tuple(request.ignoreChanges)
+            self.made.append(
+                Resource(request.type, request.name, inputs, request.protect, parent, ignored)
+            )
         return answered
 
 

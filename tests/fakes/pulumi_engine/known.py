@@ -3,7 +3,11 @@
 from typing import Any
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
-ZONES = [f"{REGION}{letter}" for letter in "abc"]
+# By name and by id, in the same order: what the account has.
+ZONES = {
+    "names": [f"{REGION}{letter}" for letter in "abc"],
+    "zoneIds": ["euw1-az1", "euw1-az2", "euw1-az3"],
+}
 
 _INVOKED: dict[str, dict[str, Any]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {
@@ -19,13 +23,6 @@ _INVOKED: dict[str, dict[str, Any]] = {
         "id": "aws",
         "reverseDnsPrefix": "com.amazonaws",
     },
-    "aws:index/getAvailabilityZones:getAvailabilityZones": {
-        "names": ZONES,
-        "zoneIds": ["euw1-az1", "euw1-az2", "euw1-az3"],
-        "id": REGION,
-        "region": REGION,
-        "groupNames": [REGION],
-    },
     "gcp:organizations/getProject:getProject": {"number": "123456789012", "projectId": "acme"},
     "aws:ssm/getParameter:getParameter": {"value": "ami-0123456789abcdef0", "type": "String"},
 }
@@ -33,8 +30,17 @@ _INVOKED: dict[str, dict[str, Any]] = {
 
 def answer(token: str, given: dict[str, Any]) -> dict[str, Any] | None:
     """What a data source says; None for one that is not known here."""
+    if token == "aws:index/getAvailabilityZones:getAvailabilityZones":
+        return {**given, "id": REGION, "region": REGION, "groupNames": [REGION], **_zones(given)}
     known = _INVOKED.get(token)
     return {**given, **known} if known is not None else None
+
+
+def _zones(given: dict[str, Any]) -> dict[str, list[str]]:
+    without = given.get("excludeZoneIds") or ()
+    found = zip(ZONES["names"], ZONES["zoneIds"], strict=False)
+    there = [(name, zone) for name, zone in found if zone not in without]
+    return {"names": [name for name, _ in there], "zoneIds": [zone for _, zone in there]}
 
 
 def computed(kind: str, name: str, made: str, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -63,6 +69,8 @@ def computed(kind: str, name: str, made: str, inputs: dict[str, Any]) -> dict[st
         }
     if kind == "aws:s3/bucket:Bucket":
         common["arn"] = f"arn:aws:s3:::{inputs.get('bucket', made)}"
+    if kind == "aws:cloudwatch/logGroup:LogGroup":
+        common["arn"] = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{common['name']}"
     return {**common, **_COMPUTED.get(kind, {})}
 
 
