@@ -5,7 +5,6 @@ line on (whoever attaches comes too late for the beginning), and nothing is read
 """
 
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -18,9 +17,10 @@ from shipit.model.progress import Failed, Progress
 from shipit.targets.kubernetes import execute, troubles
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.connection import Call
-from shipit.targets.kubernetes.pods import Pod
-from shipit.targets.kubernetes.tasks import JOB, OF_JOB, Run, create
+from shipit.targets.kubernetes.pods import OF_JOB, Pod
+from shipit.targets.kubernetes.tasks import JOB, Run, create
 from shipit.targets.kubernetes.upgrade import open_session
+from shipit.targets.kubernetes.watching import limited
 
 Json = dict[str, Any]
 _LONGEST = 24 * 3600  # seconds: a person ends it, or it is forgotten
@@ -107,16 +107,10 @@ def _exit_code(cluster: Cluster, job: str, container: str) -> int:
 def _watched(cluster: Cluster, job: str, within: float) -> Iterator[Pod]:
     """The Job's pods as they are and change, for so many seconds."""
     watch = cluster.watcher("v1", "Pod", Pod, selector=f"{OF_JOB}={job}")
-    late = threading.Timer(within, watch.close)
-    late.daemon = True
-    late.start()
-    try:
-        for change in watch.changes():
+    with limited(watch, within) as changes:
+        for change in changes:
             if change.object is not None:
                 yield change.object
-    finally:
-        late.cancel()
-        watch.close()
 
 
 def _up(pod: Pod, container: str) -> bool:

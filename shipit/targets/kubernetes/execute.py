@@ -55,7 +55,7 @@ def execute(
     pods = [
         pod for page in cluster.pages("v1", "Pod", Pod, selector=selector) for pod in page.items
     ]
-    running = [pod for pod in pods if _container(pod, service) and not pod.is_going]
+    running = [pod for pod in pods if _is_up(pod, service) and not pod.is_going]
     if not running:
         raise PreconditionError(
             f"no container of {service} runs in {cluster.namespace}",
@@ -63,15 +63,15 @@ def execute(
         )
     pod = max(running, key=lambda pod: pod.is_ready)
     path = f"{cluster.path('v1', 'Pod', pod.name)}/exec"
-    call = Call("GET", path, question(_container(pod, service), command, tty=tty))
+    call = Call("GET", path, question(pod.container_of(service), command, tty=tty))
     with open_session(cluster.connection, call, PROTOCOLS) as session:
         return converse(session, own_streams(), tty=tty)
 
 
-def _container(pod: Pod, service: str) -> str:
-    """The one named as its service, else (manifests of others) the first that runs; "" for none."""
-    up = [status.name for status in pod.status.container_statuses if status.state.running]
-    return service if service in up else next(iter(up), "")
+def _is_up(pod: Pod, service: str) -> bool:
+    """The service itself, and no container beside it."""
+    status = pod.status_of(pod.container_of(service))
+    return bool(status and status.state.running)
 
 
 def own_streams() -> Streams:

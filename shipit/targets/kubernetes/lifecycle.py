@@ -5,33 +5,43 @@ replicas (kubernetes.io, "Horizontal Pod Autoscaling", implicit maintenance-mode
 goes on from the number that `start` brings back.
 """
 
-import random
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shipit.errors import PreconditionError
 from shipit.targets.kubernetes import applyset, names, resources
 from shipit.targets.kubernetes.client import Cluster
+from shipit.targets.kubernetes.pods import Pod
 from shipit.targets.kubernetes.survey import Survey, in_parallel
+from shipit.targets.kubernetes.watching import Change, limited
 
 Json = dict[str, Any]
+Kinds = Sequence[tuple[str, str]]
 STOPPED = "shipit.dev/stopped"  # how many replicas there were; for a CronJob "schedule"
 _SCALED = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"))
 _EVERYWHERE = ("apps/v1", "DaemonSet")
 _SCHEDULED = ("batch/v1", "CronJob")
+_ROLLOUT = ("argoproj.io/v1alpha1", "Rollout")  # argo-rollouts, v1alpha1: `replicas`, as ours
+KINDS: Kinds = (*_SCALED, _EVERYWHERE, _SCHEDULED)
 _MOVING = 300.0  # seconds for pods to come and go
-_LOOK = 0.5  # seconds, before jitter
 
 
-def workloads(cluster: Cluster, selector: str, services: Sequence[str]) -> list[Json]:
+def kinds(parent: Mapping[str, Any] | None) -> Kinds:
+    """Those of the environment's ApplySet, and what every cluster has."""
+    has_rollouts = f"{_ROLLOUT[1]}.argoproj.io" in applyset.kinds_of(parent)
+    return (*KINDS, _ROLLOUT) if has_rollouts else KINDS
+
+
+def workloads(
+    cluster: Cluster, selector: str, services: Sequence[str], of: Kinds = KINDS
+) -> list[Json]:
     """What `stop` and `start` are about, of those services (all when none is named).
 
     Raises PreconditionError for a DaemonSet: it has no number.
     """
     found = [
         one
-        for kind in (*_SCALED, _EVERYWHERE, _SCHEDULED)
+        for kind in of
         for one in cluster.list(*kind, selector=selector)
         if not services or service_of(one) in services
     ]
@@ -95,15 +105,36 @@ def _change(cluster: Cluster, one: Json, note: str | None, spec: Json) -> Json:
 def settle(
     cluster: Cluster,
     selector: str,
-    settled: Callable[[Sequence[Json]], bool],
+    settled: Callable[[Collection[Pod]], bool],
     *,
-    clock: Callable[[], float] = time.monotonic,
-    pause: Callable[[float], None] = time.sleep,
+    within: float = _MOVING,
 ) -> None:
-    """Wait until the pods are so, or for five minutes: what it came to is told by the next look."""
-    until = clock() + _MOVING
-    while not settled(cluster.list("v1", "Pod", selector=selector)) and clock() < until:
-        pause(_LOOK * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+    """Wait until the pods are so, for `within` seconds at most: what it came to is told by the
+    next look."""
+    pods: dict[str, Pod] = {}
+    complete = False
+    watch = cluster.watcher("v1", "Pod", Pod, selector=selector)
+    with limited(watch, within) as changes:
+        for change in changes:
+            complete = complete or change.type == "SYNCED"
+            _keep(pods, change)
+            if complete and settled(pods.values()):
+                return
+
+
+def _keep(pods: dict[str, Pod], change: Change[Pod]) -> None:
+    if change.object is None:
+        return
+    uid = change.object.metadata.uid
+    if change.type == "DELETED":
+        pods.pop(uid, None)
+    else:
+        pods[uid] = change.object
+
+
+def up(pods: Iterable[Pod]) -> int:
+    """How many run, ready or not."""
+    return sum(pod.status.phase == "Running" for pod in pods)
 
 
 def remove(survey: Survey, *, volumes: bool) -> Iterator[str]:

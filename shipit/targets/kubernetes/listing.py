@@ -1,96 +1,111 @@
-"""Pods' containers as rows, and what pods say of themselves in words. Pure."""
+"""Pods' containers as rows, and what pods say of themselves in words."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from shipit.targets.kubernetes import names
+import msgspec
+
+from shipit.targets.kubernetes.client import Cluster
+from shipit.targets.kubernetes.pods import (
+    Container,
+    ContainerStatus,
+    Pod,
+    PodSpec,
+    PodStatus,
+    digest_of,
+)
 
 Json = dict[str, Any]
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}$")
 
 
-def rows(pods: Iterable[Json]) -> Iterator[dict[str, str]]:
+class Port(msgspec.Struct, frozen=True, rename="camel"):
+    container_port: int
+    protocol: str = "TCP"
+
+
+class ShownContainer(Container, frozen=True, rename="camel"):
+    ports: tuple[Port, ...] = ()
+    readiness_probe: Json | None = None
+
+
+class ShownSpec(PodSpec, frozen=True, rename="camel"):
+    containers: tuple[ShownContainer, ...] = ()
+
+
+class ShownStatus(PodStatus, frozen=True, rename="camel"):
+    pod_ip: str = msgspec.field(default="", name="podIP")
+
+
+class ShownPod(Pod, frozen=True, rename="camel"):
+    """With the few fields more that only a row of `shipit ps` has."""
+
+    spec: ShownSpec = ShownSpec()
+    status: ShownStatus = ShownStatus()
+
+
+def containers(cluster: Cluster, selector: str) -> list[dict[str, str]]:
+    """A row for each; a page of pods is held at a time."""
+    found: dict[str, dict[str, str]] = {}
+    for page in cluster.pages("v1", "Pod", ShownPod, selector=selector):
+        found |= {row["name"]: row for row in rows(page.items)}
+    return list(found.values())
+
+
+def rows(pods: Iterable[ShownPod]) -> Iterator[dict[str, str]]:
     """A line of `shipit ps` for each container of each pod. `since` is RFC 3339, or empty."""
     for pod in pods:
-        containers = (pod.get("spec") or {}).get("containers") or []
-        for container in containers:
-            status = status_of(pod, container["name"])
+        for container in pod.spec.containers:
+            status = pod.status_of(container.name) or ContainerStatus(container.name)
+            digest = digest_of(status)
             yield {
-                "name": shown(pod, container["name"]),
-                "service": service_of(pod),
-                "image": str(container.get("image") or "").partition("@")[0],
-                "digest": digest_of(status),
+                "name": shown(pod, container.name),
+                "service": pod.service_of(container.name),
+                "image": container.image.partition("@")[0],
+                "digest": str(digest) if digest else "",
                 "state": state_of(pod, status),
                 "health": health_of(container, status),
-                "ports": _ports(container, str((pod.get("status") or {}).get("podIP") or "")),
+                "ports": _ports(container, pod.status.pod_ip),
                 "since": _since(status),
             }
 
 
-def up(pods: Iterable[Json]) -> int:
-    """How many run, ready or not."""
-    return sum((pod.get("status") or {}).get("phase") == "Running" for pod in pods)
-
-
-def shown(pod: Json, container: str) -> str:
+def shown(pod: Pod, container: str) -> str:
     """A container's name to people: its pod's, and its own where the pod has several."""
-    name = str(pod["metadata"]["name"])
-    containers = (pod.get("spec") or {}).get("containers") or ()
-    return name if len(containers) == 1 else f"{name}/{container}"
+    return pod.name if len(pod.spec.containers) == 1 else f"{pod.name}/{container}"
 
 
-def service_of(pod: Json) -> str:
-    labels: Mapping[str, str] = pod["metadata"].get("labels") or {}
-    return labels.get(names.NAME, "")
-
-
-def status_of(pod: Json, container: str) -> Json:
-    """The container's status; empty while the kubelet has none."""
-    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    return next((dict(s) for s in statuses if s["name"] == container), {})
-
-
-def digest_of(status: Json) -> str:
-    """What runs: `docker.io/library/nginx@sha256:…`, `docker-pullable://…`, or `sha256:…`."""
-    found = _DIGEST.search(str(status.get("imageID") or ""))
-    return found.group() if found else ""
-
-
-def state_of(pod: Json, status: Json) -> str:
+def state_of(pod: Pod, status: ContainerStatus) -> str:
     """`running`, `exited (1)`, or the kubelet's own word for why it waits."""
-    if pod["metadata"].get("deletionTimestamp"):
+    if pod.metadata.deletion_timestamp:
         return "terminating"
-    state = status.get("state") or {}
-    if "running" in state:
+    state = status.state
+    if state.running:
         return "running"
-    if "terminated" in state:
-        return f"exited ({state['terminated'].get('exitCode', '?')})"
-    if "waiting" in state:
-        return str(state["waiting"].get("reason") or "waiting")
-    said = pod.get("status") or {}
-    return str(said.get("reason") or said.get("phase") or "unknown").lower()
+    if state.terminated:
+        return f"exited ({state.terminated.exit_code})"
+    if state.waiting:
+        return state.waiting.reason or "waiting"
+    return (pod.status.reason or pod.status.phase or "unknown").lower()
 
 
-def health_of(container: Json, status: Json) -> str:
+def health_of(container: ShownContainer, status: ContainerStatus) -> str:
     """Without a readiness probe the kubelet calls what runs ready: so do we."""
-    if "running" not in (status.get("state") or {}):
-        return "unhealthy" if status.get("restartCount") else "unknown"
-    if status.get("ready"):
+    if not status.state.running:
+        return "unhealthy" if status.restart_count else "unknown"
+    if status.ready:
         return "healthy"
-    is_starting = status.get("started") is False or not container.get("readinessProbe")
+    is_starting = status.started is False or not container.readiness_probe
     return "starting" if is_starting else "unhealthy"
 
 
-def _ports(container: Json, address: str) -> str:
+def _ports(container: ShownContainer, address: str) -> str:
     where = f"{address}:" if address else ""
     return ", ".join(
-        f"{where}{port['containerPort']}/{str(port.get('protocol') or 'TCP').lower()}"
-        for port in container.get("ports") or ()
+        f"{where}{port.container_port}/{port.protocol.lower()}" for port in container.ports
     )
 
 
-def _since(status: Json) -> str:
-    state = status.get("state") or {}
-    running = state.get("running") or state.get("terminated") or {}
-    return str(running.get("startedAt") or "").replace("Z", "+00:00")
+def _since(status: ContainerStatus) -> str:
+    state = status.state.running or status.state.terminated
+    began = state.started_at if state else None
+    return began.isoformat() if began else ""

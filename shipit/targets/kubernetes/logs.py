@@ -16,6 +16,7 @@ import msgspec
 from shipit.errors import RemoteError, ShipitError
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.connection import Stream
+from shipit.targets.kubernetes.listing import shown
 from shipit.targets.kubernetes.pods import Pod
 
 Key = tuple[str, str, int]
@@ -48,10 +49,13 @@ class Wanted(msgspec.Struct, frozen=True):
     since: datetime | None = None
 
 
-def sources(pod: Pod) -> Iterator[Source]:
-    """The containers of a pod that have written, or may have: they run or have ended."""
+def sources(pod: Pod, services: frozenset[str] = frozenset()) -> Iterator[Source]:
+    """The containers of a pod that have written, or may have: they run or have ended. Those of
+    these services, where some are named."""
     for status in pod.status.container_statuses:
         state = status.state
+        if services and pod.service_of(status.name) not in services:
+            continue
         if state.running or state.terminated:
             yield Source(
                 name=shown(pod, status.name),
@@ -63,15 +67,12 @@ def sources(pod: Pod) -> Iterator[Source]:
             )
 
 
-def shown(pod: Pod, container: str) -> str:
-    """A container's name to people: its pod's, and its own where the pod has several."""
-    return pod.name if len(pod.spec.containers) == 1 else f"{pod.name}/{container}"
-
-
-def lines(cluster: Cluster, selector: str, wanted: Wanted) -> Iterator[tuple[str, str]]:
-    """(container, line) of what was written until now, pod after pod."""
+def lines(
+    cluster: Cluster, selector: str, wanted: Wanted, services: frozenset[str] = frozenset()
+) -> Iterator[tuple[str, str]]:
+    """(container, line) of what was written until now, pod after pod; `services` as `sources`."""
     for page in cluster.pages("v1", "Pod", Pod, selector=selector):
-        for source in (source for pod in page.items for source in sources(pod)):
+        for source in (source for pod in page.items for source in sources(pod, services)):
             for _, line in _written(_opened(cluster, source, wanted, follow=False)):
                 yield source.name, line
 
@@ -80,13 +81,20 @@ class Following:
     """(container, line) of every container, as they are written, until it is closed.
 
     `pods` are the pods as they were last seen, by uid; `synced` is set once those are known that
-    were there at the start.
+    were there at the start. `services` as `sources` has them.
     """
 
-    def __init__(self, cluster: Cluster, selector: str, wanted: Wanted) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        selector: str,
+        wanted: Wanted,
+        services: frozenset[str] = frozenset(),
+    ) -> None:
         self.pods: dict[str, Pod] = {}
         self.synced = threading.Event()
         self._cluster, self._selector, self._wanted = cluster, selector, wanted
+        self._services = services
         self._watch = cluster.watcher("v1", "Pod", Pod, selector=selector)
         self._arrived: queue.Queue[tuple[str, str]] = queue.Queue(_HELD)
         self._begun: set[Key] = set()
@@ -149,7 +157,7 @@ class Following:
 
     def _see(self, kind: str, pod: Pod) -> None:
         with self._lock:  # who sees a pod that has ended sees that its log is still being read
-            new = [source for source in sources(pod) if source.key not in self._begun]
+            new = [s for s in sources(pod, self._services) if s.key not in self._begun]
             self._begun |= {source.key for source in new}
             self._reading += len(new)
             if kind == "DELETED":

@@ -4,7 +4,8 @@ NAME and INSTANCE are shipit's own, because the recommended ones (kubernetes.io,
 Labels") are in use by charts and manifests, in their selectors too: what is shipit's is found by
 labels that nobody else sets. Objects made from compose.yaml have the recommended ones beside them.
 Selectors use NAME and INSTANCE alone: they cannot be changed later. The annotations are of objects
-themselves, never of pod templates, where a new release would restart what did not change.
+themselves, never of pod templates, where a new release would restart what did not change (but for
+SERVICES, which is what a pod is made of).
 """
 
 import hashlib
@@ -23,6 +24,7 @@ RECOMMENDED_INSTANCE = "app.kubernetes.io/instance"
 RELEASE = "shipit.dev/release"
 DIGEST = "shipit.dev/digest"
 DEPLOYMENT = "shipit.dev/deployment"
+SERVICES = "shipit.dev/services"  # of pods that several services share: all of them, the head first
 
 _LABEL = 63  # characters of a DNS label and of a label's value (RFC 1123)
 
@@ -65,6 +67,12 @@ def labels(desired: Desired, service: str) -> dict[str, str]:
         PART_OF: desired.app,
         MANAGED_BY: MANAGER,
     }
+
+
+def members(said: str, head: str) -> tuple[str, ...]:
+    """The services that are in a pod, by what SERVICES says of it; `head` alone where it says
+    nothing."""
+    return tuple(said.split(",")) if said else (head,)
 
 
 def annotations(desired: Desired, service: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from shipit.model.deployment import Health, Observed, ObservedService
 from shipit.model.digest import Digest
 from shipit.targets.kubernetes import names, plan, readable, resources, scheduled
 from shipit.targets.kubernetes.pods import Pod, digest_of
+from shipit.targets.kubernetes.standing import observed_generation
 from shipit.targets.kubernetes.survey import Seen
 
 Json = dict[str, Any]
@@ -22,8 +23,8 @@ def observed(seen: Seen) -> Observed:
         name = plan.service_of(one)
         own = pods.get(name, [])
         services[name] = _service(name, one, own, main_container(one))
-        for beside in _others(one):
-            services.setdefault(beside, _service(beside, one, own, beside))
+        for beside in members(one)[1:]:
+            services.setdefault(beside, _service(beside, one, own, names.label(beside)))
     timed = (one for one in seen.objects.values() if one["kind"] == scheduled.KIND[1])
     services |= {found.name: found for found in map(scheduled.observed, timed)}
     return Observed(
@@ -41,7 +42,8 @@ def workloads(objects: Iterable[Json]) -> list[Json]:
 def by_service(pods: Iterable[Pod]) -> dict[str, list[Pod]]:
     found: dict[str, list[Pod]] = {}
     for pod in pods:
-        found.setdefault(pod.metadata.labels.get(names.NAME, ""), []).append(pod)
+        if not pod.is_of_job:  # a Job may have the name of a workload
+            found.setdefault(pod.head, []).append(pod)
     return found
 
 
@@ -65,10 +67,16 @@ def _asked(one: Json) -> list[str]:
     ]
 
 
-def _others(one: Json) -> Iterable[str]:
-    """Services that are containers in another one's pods."""
-    main = main_container(one)
-    return (str(c["name"]) for c in containers(one) if c["name"] != main)
+def heads(objects: Iterable[Json]) -> dict[str, str]:
+    """By service, the one in whose pods it is: mostly itself."""
+    return {member: plan.service_of(one) for one in workloads(objects) for member in members(one)}
+
+
+def members(one: Mapping[str, Any]) -> tuple[str, ...]:
+    """The services whose containers are in its pods, its own first."""
+    metadata = (one["spec"].get("template") or {}).get("metadata") or {}
+    said = str((metadata.get("annotations") or {}).get(names.SERVICES, ""))
+    return names.members(said, plan.service_of(one))
 
 
 def containers(one: Mapping[str, Any]) -> Sequence[Json]:
@@ -121,7 +129,7 @@ def _health(one: Json, running: Sequence[Pod], desired: int) -> Health:
     status = one.get("status") or {}
     if not desired:
         return Health.STOPPED
-    if int(status.get("observedGeneration") or 0) < int(one["metadata"].get("generation") or 0):
+    if observed_generation(one) < int(one["metadata"].get("generation") or 0):
         return Health.UNKNOWN
     ready = int(status.get("readyReplicas", status.get("numberReady")) or 0)
     if ready and not running:

@@ -12,6 +12,7 @@ from typing import Any
 from shipit.config.source.written import Written
 from shipit.model.pipeline import ImageField
 from shipit.model.source import Found
+from shipit.targets.kubernetes.strategies import held_back
 
 Json = dict[str, Any]
 Steps = tuple[str | int, ...]
@@ -27,9 +28,14 @@ _WORKLOADS = {
 
 
 def objects(written: Sequence[Written]) -> tuple[Json, ...]:
-    """As they are deployed. Raises ConfigurationError for what must not be in a release."""
+    """As they are deployed. Raises ConfigurationError for what must not be in a release, and for
+    what no rollout could be proven of."""
     for one in written:
         _refuse_secret(one)
+        if _is_workload(one.body):
+            _refuse_reference(one)
+            _refuse_held_back(one)
+    _refuse_several_namespaces([one for one in written if _is_workload(one.body)])
     return tuple(one.body for one in written)
 
 
@@ -162,3 +168,35 @@ def _refuse_secret(one: Written) -> None:
             next_step="make it in the cluster by itself and refer to it, or have an ExternalSecret"
             " or a SealedSecret here",
         )
+
+
+def _refuse_reference(one: Written) -> None:
+    """argo-rollouts, RolloutSpec.workloadRef: the Deployment that it names is scaled to 0, and its
+    template is run by the Rollout, with the labels of the Deployment's pods."""
+    if one.body["kind"] == "Rollout" and (one.body.get("spec") or {}).get("workloadRef"):
+        raise one.wrong(
+            "a Rollout whose pods are a Deployment's cannot be proven",
+            ("spec", "workloadRef"),
+            next_step="move the Deployment's spec.template into the Rollout, and remove the other",
+        )
+
+
+def _refuse_held_back(one: Written) -> None:
+    held = held_back(one.body)
+    if held:
+        raise one.wrong(held.what, held.steps, next_step=held.next_step)
+
+
+def _refuse_several_namespaces(workloads: Sequence[Written]) -> None:
+    """They are followed in one: the target's."""
+    first = ""
+    for one in workloads:
+        space = str(one.body["metadata"].get("namespace") or "")
+        if first and space and space != first:
+            raise one.wrong(
+                f"it would run in {space}, and others run in {first}",
+                ("metadata", "namespace"),
+                "what keeps pods running is followed and proven in one namespace",
+                "make an environment of its own for it, or move it",
+            )
+        first = first or space

@@ -11,10 +11,12 @@ from datetime import datetime
 import msgspec
 
 from shipit.model.digest import Digest
+from shipit.targets.kubernetes import names
 
 HASH = "pod-template-hash"
 REVISION = "controller-revision-hash"
 ARGO_HASH = "rollouts-pod-template-hash"
+OF_JOB = "batch.kubernetes.io/job-name"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}$")
 
 
@@ -28,13 +30,25 @@ class Owner(_Fields, frozen=True, rename="camel"):
     uid: str = ""
 
 
-class Metadata(_Fields, frozen=True, rename="camel"):
+class ObjectMeta(_Fields, frozen=True, rename="camel"):
     name: str = ""
     uid: str = ""
     labels: dict[str, str] = {}
     owner_references: tuple[Owner, ...] = ()
     creation_timestamp: datetime | None = None
     deletion_timestamp: str = ""
+
+
+class Notes(msgspec.Struct, frozen=True):
+    """The annotations that say which container is whose; kubernetes.io, "Well-Known Labels,
+    Annotations and Taints" has the second."""
+
+    services: str = msgspec.field(default="", name=names.SERVICES)
+    main: str = msgspec.field(default="", name="kubectl.kubernetes.io/default-container")
+
+
+class Metadata(ObjectMeta, frozen=True, rename="camel"):
+    annotations: Notes = Notes()
 
 
 class Container(_Fields, frozen=True, rename="camel"):
@@ -57,6 +71,7 @@ class Ended(_Fields, frozen=True, rename="camel"):
     reason: str = ""
     message: str = ""
     signal: int = 0
+    started_at: datetime | None = None
 
 
 class Running(_Fields, frozen=True, rename="camel"):
@@ -121,6 +136,38 @@ class Pod(_Fields, frozen=True, rename="camel"):
         """Of every container, those that come first included."""
         return (*self.status.init_container_statuses, *self.status.container_statuses)
 
+    @property
+    def head(self) -> str:
+        """The service whose workload it is of; empty for what is not shipit's."""
+        return self.metadata.labels.get(names.NAME, "")
+
+    @property
+    def is_of_job(self) -> bool:
+        return OF_JOB in self.metadata.labels
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The services whose containers are in it, the head first."""
+        return names.members(self.metadata.annotations.services, self.head)
+
+    def service_of(self, container: str) -> str:
+        """What is no service's by its name (a mesh's proxy) is the head's."""
+        return next((m for m in self.members if names.label(m) == container), self.head)
+
+    def container_of(self, service: str) -> str:
+        """The one named as the service; where none is, the pod's main one; "" for none."""
+        found = [container.name for container in self.spec.containers]
+        named = (service, names.label(service))
+        main = (self.metadata.annotations.main, *found) if service == self.head else ()
+        return next((name for name in (*named, *main) if name in found), "")
+
+    def has_been(self, container: str) -> bool:
+        """Whether it came first, and has ended well."""
+        return any(
+            s.name == container and s.state.terminated and not s.state.terminated.exit_code
+            for s in self.status.init_container_statuses
+        )
+
     def status_of(self, container: str) -> ContainerStatus | None:
         return next((s for s in self.status.container_statuses if s.name == container), None)
 
@@ -128,7 +175,7 @@ class Pod(_Fields, frozen=True, rename="camel"):
         return any(owner.uid in uids for owner in self.metadata.owner_references)
 
 
-class ReplicaSetMetadata(Metadata, frozen=True, rename="camel"):
+class ReplicaSetMetadata(ObjectMeta, frozen=True, rename="camel"):
     annotations: dict[str, str] = {}
 
 
@@ -157,8 +204,11 @@ def unproven(pod: Pod, identities: Mapping[str, frozenset[Digest]]) -> tuple[boo
 
     `identities` by container: the digests under which its image may be reported.
     """
+    told = {status.name: status for status in pod.statuses}
     for container, asked in identities.items():
-        found = digest_of(pod.status_of(container))
+        found = digest_of(told.get(container))
+        if found is None and pod.has_been(container):
+            continue  # what came first and is over may be cleaned away, and its digest with it
         if found is None:
             return False, f"the kubelet does not name the digest of {pod.name} yet"
         if found not in asked:

@@ -12,7 +12,7 @@ from shipit.errors import ShipitError
 from shipit.targets.kubernetes import names
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.pods import Pod, ReplicaSet
-from shipit.targets.kubernetes.standing import Look, Want
+from shipit.targets.kubernetes.standing import Look, Mark, Want, is_about
 from shipit.targets.kubernetes.watching import Change, Watch
 
 Json = dict[str, Any]
@@ -25,6 +25,9 @@ _VERSIONS = {
     "Canary": "flagger.app/v1beta1",
 }
 _WITH_SETS = frozenset({"Deployment"})
+# Flagger's, which may be a platform team's and have no label of ours.
+_OF_ANYBODY = frozenset({"Canary"})
+_PRIMARY = "-primary"  # what Flagger adds to the names of what it promotes to, labels included
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -65,7 +68,7 @@ class Scene:
         for one in self._start.objects:
             self._objects[one["kind"], one["metadata"]["name"]] = one
         for uid, pod in self._start.pods.items():
-            self._pods.setdefault(_service(pod), {})[uid] = pod
+            self._pods.setdefault(pod.head, {})[uid] = pod
         for kind in self._kinds:
             known = {
                 one["metadata"]["uid"]: one for one in self._start.objects if one["kind"] == kind
@@ -94,17 +97,19 @@ class Scene:
         try:
             item = self._arrived.get(timeout=seconds) if seconds > 0 else self._arrived.get_nowait()
             while True:
-                changed.add(self._take(*item))
+                service = self._take(*item)
+                changed |= {service, service.removesuffix(_PRIMARY)}
                 item = self._arrived.get_nowait()
         except queue.Empty:
             return changed
 
     def look(self, want: Want) -> Look:
         mark = want.mark
-        canary = self._canary_of(mark.name)
-        pods = [pod for pod in self._pods.get(want.head, {}).values() if not pod.is_going]
-        if canary:  # what Flagger promotes to has the same labels, and a name of its own
-            pods = [pod for pod in pods if pod.name.startswith(f"{mark.name}-primary-")]
+        canary = self._canary_of(mark)
+        pods = self._pods_of(want.head)
+        if canary:  # what Flagger promotes to has a name of its own, and the same labels but one
+            pods += self._pods_of(f"{want.head}{_PRIMARY}")
+            pods = [pod for pod in pods if pod.name.startswith(f"{mark.name}{_PRIMARY}-")]
         return Look(
             live=self._objects.get((mark.kind, mark.name)),
             sets=tuple(self._sets.get(want.head, {}).values()),
@@ -112,20 +117,23 @@ class Scene:
             canary=canary,
         )
 
-    def _canary_of(self, name: str) -> Json | None:
-        for (kind, _), one in self._objects.items():
-            target = (one.get("spec") or {}).get("targetRef") or {}
-            if kind == "Canary" and target.get("name") == name:
-                return one
-        return None
+    def _pods_of(self, service: str) -> list[Pod]:
+        """A Job in own manifests may have the name of a workload: its pods are none of it."""
+        found = self._pods.get(service, {}).values()
+        return [pod for pod in found if not pod.is_going and not pod.is_of_job]
+
+    def _canary_of(self, mark: Mark) -> Json | None:
+        canaries = (one for (kind, _), one in self._objects.items() if kind == "Canary")
+        return next((one for one in canaries if is_about(one, mark)), None)
 
     def _watch(self, kind: str, version: str, of: type[Any], known: Mapping[str, Any]) -> None:
-        since = self._start.versions.get(kind, "")
+        whose = "" if kind in _OF_ANYBODY else self._selector
+        since = self._start.versions.get(kind, "") if whose else ""
         self._watches[kind] = self.cluster.watcher(
             version,
             kind,
             of,
-            selector=self._selector,
+            selector=whose,
             since=since,
             known=known if since else None,
         )
@@ -153,10 +161,18 @@ class Scene:
             return ""
         one, gone = change.object, change.type == "DELETED"
         if isinstance(one, Pod):
-            return _keep(self._pods, _service(one), one.metadata.uid, one, gone=gone)
+            return _keep(self._pods, one.head, one.metadata.uid, one, gone=gone)
         if isinstance(one, ReplicaSet):
-            return _keep(self._sets, _service(one), one.metadata.uid, one, gone=gone)
+            service = one.metadata.labels.get(names.NAME, "")
+            return _keep(self._sets, service, one.metadata.uid, one, gone=gone)
         return self._take_object(kind, one or {}, gone=gone)
+
+    def _head_of(self, name: str) -> str:
+        """The service of a workload by its name: own manifests may call it something else."""
+        for (kind, known), one in self._objects.items():
+            if known == name and kind in ("Deployment", "DaemonSet"):
+                return str((one["metadata"].get("labels") or {}).get(names.NAME) or name)
+        return name
 
     def _take_object(self, kind: str, one: Json, *, gone: bool) -> str:
         whole = {"apiVersion": _VERSIONS[kind], "kind": kind, **one}
@@ -167,11 +183,7 @@ class Scene:
             self._objects[place] = whole
         labels = whole["metadata"].get("labels") or {}
         target = (whole["spec"].get("targetRef") or {}).get("name")
-        return str(target or labels.get(names.NAME) or whole["metadata"]["name"])
-
-
-def _service(one: Pod | ReplicaSet) -> str:
-    return one.metadata.labels.get(names.NAME, "")
+        return self._head_of(target) if target else str(labels.get(names.NAME) or place[1])
 
 
 def _keep(into: dict[str, dict[str, T]], service: str, uid: str, one: T, *, gone: bool) -> str:

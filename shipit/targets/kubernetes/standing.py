@@ -32,7 +32,8 @@ class End(StrEnum):
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     """A workload as it was once it was applied: what later looks are held against. `template` is
-    the hash of the pods' template, `at` the server's time of the change."""
+    the hash of the pods' template, `at` the server's time of the change; `kept`: the template is
+    the one that was there before."""
 
     kind: str
     name: str
@@ -40,12 +41,14 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     generation: int
     template: str
     at: str = ""
+    kept: bool = False
 
 
 class Want(msgspec.Struct, frozen=True):
     """A service of a rollout. `head` is the service whose workload it is in, mostly itself;
     `identities` by container the digests that prove it; `digest` is what is proven then; `settle`:
-    seconds for which it has to stay so, where nothing else looks whether it stays up."""
+    seconds for which it has to stay so, where nothing else looks whether it stays up; `promoted`:
+    Flagger's own workload has these pods already."""
 
     service: str
     head: str
@@ -54,6 +57,7 @@ class Want(msgspec.Struct, frozen=True):
     digest: Digest | None
     exercised: bool = True
     settle: float = 0.0
+    promoted: bool = False
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -74,7 +78,8 @@ class Standing(msgspec.Struct, frozen=True):
     pods: tuple[Pod, ...] = ()
 
 
-def marked(one: Json, at: str = "") -> Mark:
+def marked(one: Json, at: str = "", before: Json | None = None) -> Mark:
+    """`before`: as it was until it was applied."""
     metadata = one["metadata"]
     return Mark(
         kind=str(one["kind"]),
@@ -83,6 +88,7 @@ def marked(one: Json, at: str = "") -> Mark:
         generation=_generation(one),
         template=template_of(one),
         at=at,
+        kept=before is not None and template_of(before) == template_of(one),
     )
 
 
@@ -95,10 +101,10 @@ def stand(want: Want, look: Look) -> Standing:
         return Standing(End.WAITING, "the change is not to be seen yet")
     if live["spec"].get("paused"):
         return Standing(End.WAITING, "it is paused: `kubectl rollout resume` lets it go on")
-    if _observed(live) < _generation(live):  # what its status says is about what it was before
+    if observed_generation(live) < _generation(live):  # its status is of what was before
         return Standing(End.WAITING, "its controller has not seen it yet")
     new = new_pods(live, look)
-    said = canary(look.canary, mark) if look.canary is not None else _KINDS[mark.kind](live)
+    said = canary(look.canary, want) if look.canary is not None else _KINDS[mark.kind](live)
     if said.end is not End.DONE:
         return msgspec.structs.replace(said, pods=new)
     return _proven(want, live, look, new)
@@ -127,8 +133,8 @@ def template_of(one: Mapping[str, Any]) -> str:
     return str(Digest.of(codec.canonical(spec.get("template") or {})))
 
 
-def _observed(live: Json) -> int:
-    """Argo Rollouts writes it as text."""
+def observed_generation(live: Mapping[str, Any]) -> int:
+    """Which generation its controller has seen. Argo Rollouts writes it as text."""
     said = str((live.get("status") or {}).get("observedGeneration") or "0")
     return int(said) if said.isdecimal() else 0
 
@@ -255,13 +261,24 @@ def _argo_rollout(live: Json) -> Standing:
     return Standing(End.WAITING, words)
 
 
-def canary(found: Json, mark: Mark) -> Standing:
-    """flagger, pkg/apis/flagger/v1beta1, CanaryStatus: its phase is the truth, once it moved."""
-    status = found.get("status") or {}
+def is_about(canary: Json, mark: Mark) -> bool:
+    """Whether Flagger moves that workload by it (v1beta1, CanarySpec.TargetRef)."""
+    target = (canary.get("spec") or {}).get("targetRef") or {}
+    return (target.get("kind"), target.get("name")) == (mark.kind, mark.name)
+
+
+def canary(found: Json, want: Want) -> Standing:
+    """flagger, pkg/apis/flagger/v1beta1, CanaryStatus: its phase is the truth, once it moved.
+
+    It moves when the pods' template is another one than it promoted last, and never otherwise.
+    """
+    status, mark = found.get("status") or {}, want.mark
     phase = str(status.get("phase") or "")
     moved = str(status.get("lastTransitionTime") or "")
     weight = f", {status['canaryWeight']} % of the traffic" if status.get("canaryWeight") else ""
-    if moved < mark.at:
+    if want.promoted and phase in ("Succeeded", "Initialized", "Failed"):
+        return Standing(End.DONE, "")
+    if moved < mark.at and not mark.kept:
         return Standing(End.WAITING, "Flagger has not seen it yet")
     if phase == "Failed":
         return Standing(End.BACK, "Flagger went back: the canary's analysis failed")

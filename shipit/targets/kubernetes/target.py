@@ -14,7 +14,7 @@ from shipit.model.permission import Permission
 from shipit.model.pipeline import EksTarget, GkeTarget, KubernetesTarget
 from shipit.model.progress import Failed, Mark, Outcome, Progress, Stage, Succeeded
 from shipit.targets.kubernetes import apply as applying
-from shipit.targets.kubernetes import names, rehearse, resources, scheduled
+from shipit.targets.kubernetes import names, progressive, rehearse, resources, scheduled
 from shipit.targets.kubernetes import observe as observing
 from shipit.targets.kubernetes import plan as planning
 from shipit.targets.kubernetes.client import Cluster
@@ -115,7 +115,7 @@ class KubernetesCluster(Verbs):
         self._seen = msgspec.structs.replace(seen, objects=live)
         handle = Handle(
             marks={
-                name: marked(live[key], _written_at(done.made.get(key)))
+                name: marked(live[key], _written_at(done.made.get(key)), seen.objects.get(key))
                 for name, one in rendered.workloads.items()
                 if (key := self._key(one)) in live
             },
@@ -133,8 +133,12 @@ class KubernetesCluster(Verbs):
         desired = rollout.plan.desired
         for note in handle.notes:
             yield Progress(Stage.FOLLOW, Mark.INFO, "", note, desired.environment, self.name)
-        wants = list(self._wants(desired, handle))
-        kinds = {want.mark.kind for want in wants} | self._progressive(desired)
+        flagger = progressive.look(self._cluster, list(self._wants(desired, handle)))
+        if flagger.note:
+            yield Progress(
+                Stage.FOLLOW, Mark.INFO, "", flagger.note, desired.environment, self.name
+            )
+        wants, kinds = flagger.wants, {want.mark.kind for want in flagger.wants} | flagger.kinds
         scene = Scene(self._cluster, self._survey.selector, kinds, self._start(kinds))
         for step in Follow(rollout, scene, wants, handle.refused, clock=self._clock).follow():
             if isinstance(step, Succeeded):
@@ -189,11 +193,6 @@ class KubernetesCluster(Verbs):
                 exercised=spec.get("replicas", 1) != 0,
                 settle=_settle(spec) if handle.marks[head].at else 0.0,
             )
-
-    def _progressive(self, desired: Desired) -> set[str]:
-        """Flagger's Canaries, where there are some, are watched with what they move."""
-        objects = render(desired, self._setting).objects
-        return {"Canary"} if any(one["kind"] == "Canary" for one in objects) else set()
 
     def _start(self, kinds: set[str]) -> Start:
         """What was read for the plan, if that was just now: then it is not listed again."""
@@ -291,8 +290,9 @@ def _settle(spec: Json) -> float:
 def _identities(desired: Desired, spec: Json) -> dict[str, frozenset[Digest]]:
     """By container, for those that run an image of the release."""
     known = {image.digest: image.identities() for image in desired.images.values()}
+    pod = (spec.get("template") or {}).get("spec") or {}
     found = {}
-    for container in ((spec.get("template") or {}).get("spec") or {}).get("containers") or ():
+    for container in (*(pod.get("initContainers") or ()), *(pod.get("containers") or ())):
         digest = str(container.get("image", "")).rpartition("@")[2]
         identities = next((ids for d, ids in known.items() if str(d) == digest), None)
         if identities:

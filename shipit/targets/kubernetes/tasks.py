@@ -17,12 +17,11 @@ from shipit.model.progress import Failed, Mark, Outcome, Progress, Reason, Stage
 from shipit.targets.kubernetes import applyset, names, resources, troubles
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.logs import Following, Wanted
-from shipit.targets.kubernetes.pods import ContainerStatus, Ended, Pod, digest_of
+from shipit.targets.kubernetes.pods import OF_JOB, ContainerStatus, Ended, Pod, digest_of
 from shipit.targets.kubernetes.survey import Survey
 
 Json = dict[str, Any]
 JOB = ("batch/v1", "Job")
-OF_JOB = "batch.kubernetes.io/job-name"
 _LOOK = 0.1  # seconds between two looks at what the watches have brought
 _STOPPING = 60.0  # seconds for a Job whose time is over to end
 _LAST_LINES = 10.0  # seconds for the end of a log to arrive after its container's

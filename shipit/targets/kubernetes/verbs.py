@@ -2,20 +2,30 @@
 
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from shipit.errors import UnknownNameError, did_you_mean
+from shipit.errors import PreconditionError, UnknownNameError, UsageError, did_you_mean
 from shipit.model.deployment import Desired, Finding, Observed, ObservedService, Plan
 from shipit.model.duration import moment
 from shipit.model.progress import Outcome, Progress
-from shipit.targets.kubernetes import check, commands, execute, lifecycle, listing, names, rbac
+from shipit.targets.kubernetes import (
+    check,
+    commands,
+    execute,
+    lifecycle,
+    listing,
+    names,
+    observe,
+    rbac,
+)
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.logs import Following, Wanted, lines
+from shipit.targets.kubernetes.pods import OF_JOB, Pod
 from shipit.targets.kubernetes.render import Setting, job, needs, render
-from shipit.targets.kubernetes.survey import Survey
-from shipit.targets.kubernetes.tasks import OF_JOB, Run, prepare
+from shipit.targets.kubernetes.survey import Seen, Survey
+from shipit.targets.kubernetes.tasks import Run, prepare
 
 Json = dict[str, Any]
 
@@ -42,6 +52,10 @@ class Verbs(ABC):
 
     @abstractmethod
     def observe(self) -> Observed: ...
+
+    @abstractmethod
+    def _recent(self) -> Seen:
+        """What there is, or was a few seconds ago."""
 
     @abstractmethod
     def plan(self, desired: Desired, observed: Observed) -> Plan: ...
@@ -80,18 +94,18 @@ class Verbs(ABC):
     ) -> Iterator[tuple[str, str]]:
         """Of the long-running ones; a schedule that is named has those of its runs."""
         wanted = Wanted(tail, moment(since, datetime.now(UTC)) if since else None)
-        selector = self._selector(services)
+        selector, named = self._selector(self._heads(services)), frozenset(services)
         if follow:
-            yield from Following(self.cluster, selector, wanted)
+            yield from Following(self.cluster, selector, wanted, named)
         else:
-            yield from lines(self.cluster, selector, wanted)
+            yield from lines(self.cluster, selector, wanted, named)
 
     def exec(self, service: str, command: Sequence[str], *, tty: bool) -> int:
-        selector = f"{self._selector([service])},!{OF_JOB}"
+        selector = f"{self._selector(self._heads([service]))},!{OF_JOB}"
         return execute.execute(self.cluster, selector, service, command, tty=tty)
 
     def containers(self) -> Sequence[dict[str, str]]:
-        return list(listing.rows(self.cluster.list("v1", "Pod", selector=self._selector(()))))
+        return listing.containers(self.cluster, self._selector(()))
 
     def stop(self, services: Sequence[str]) -> Sequence[ObservedService]:
         found = self._workloads(services)
@@ -103,7 +117,7 @@ class Verbs(ABC):
         found = self._workloads(services)
         started = lifecycle.start(self.cluster, found)
         count = sum(int((one.get("spec") or {}).get("replicas") or 0) for one in started)
-        self._settle(started, lambda pods: listing.up(pods) >= count)
+        self._settle(started, lambda pods: lifecycle.up(pods) >= count)
         return self._observed(services)
 
     def remove(self, *, volumes: bool) -> Sequence[str]:
@@ -120,30 +134,52 @@ class Verbs(ABC):
         return made
 
     def _workloads(self, services: Sequence[str]) -> list[Json]:
-        """Raises UnknownNameError for a service that is not there."""
-        found = lifecycle.workloads(self.cluster, self.survey.selector, services)
+        """Raises UnknownNameError for a service that is not there, and PreconditionError for one
+        that has no pods of its own."""
+        seen = self._recent()
+        kinds = lifecycle.kinds(seen.parent)
+        found = lifecycle.workloads(self.cluster, self.survey.selector, services, kinds)
         there = {lifecycle.service_of(one) for one in found}
+        heads = observe.heads(seen.objects.values())
         for name in services:
             if name not in there:
-                known = sorted(self.observe().services)
-                raise UnknownNameError(
-                    f"there is no service {name}{did_you_mean(name, known)}",
-                    f"there are: {', '.join(known)}" if known else "nothing runs here yet",
-                )
+                raise _no_pods_of_its_own(name, heads.get(name, name), self.observe())
         return found
 
+    def _heads(self, services: Sequence[str]) -> list[str]:
+        """In whose pods they are; what is no workload's (a schedule, a task) goes by its name."""
+        heads = observe.heads(self._recent().objects.values()) if services else {}
+        return list(dict.fromkeys(heads.get(name, name) for name in services))
+
     def _observed(self, services: Sequence[str]) -> tuple[ObservedService, ...]:
+        """Those that came along in the pods of another included."""
         found = self.observe().services
-        return tuple(s for name, s in found.items() if not services or name in services)
+        heads = observe.heads(self._recent().objects.values())
+        return tuple(
+            s for name, s in found.items() if not services or heads.get(name, name) in services
+        )
 
     def _selector(self, services: Sequence[str]) -> str:
         if not services:
             return f"{self.survey.selector},!{OF_JOB}"
         return f"{self.survey.selector},{names.NAME} in ({','.join(services)})"
 
-    def _settle(self, found: Sequence[Json], settled: Callable[[Sequence[Json]], bool]) -> None:
+    def _settle(self, found: Sequence[Json], settled: Callable[[Collection[Pod]], bool]) -> None:
         """A schedule has no pods of its own to wait for."""
         services = sorted({lifecycle.service_of(o) for o in found if o["kind"] != "CronJob"})
         if services:
             selector = f"{self._selector(services)},!{OF_JOB}"
             lifecycle.settle(self.cluster, selector, settled)
+
+
+def _no_pods_of_its_own(name: str, head: str, observed: Observed) -> UsageError:
+    if head != name:
+        return PreconditionError(
+            f"{name} is a container in the pods of {head}: they stop and start together",
+            next_step=f"name {head}",
+        )
+    known = sorted(observed.services)
+    return UnknownNameError(
+        f"there is no service {name}{did_you_mean(name, known)}",
+        f"there are: {', '.join(known)}" if known else "nothing runs here yet",
+    )

@@ -11,7 +11,7 @@ import msgspec
 
 from shipit.errors import ConfigurationError
 from shipit.model.deployment import Desired
-from shipit.targets.kubernetes import honoured, names
+from shipit.targets.kubernetes import extension, honoured, names
 from shipit.targets.kubernetes.render import (
     accounts,
     adopted,
@@ -29,6 +29,7 @@ from shipit.targets.kubernetes.render import (
     workloads,
 )
 from shipit.targets.kubernetes.render.scope import Scope, Setting
+from shipit.targets.kubernetes.strategies import held_back
 
 __all__ = ["Rendered", "Setting", "job", "needs", "render"]
 
@@ -68,6 +69,7 @@ def render(desired: Desired, setting: Setting) -> Rendered:
     pods = sharing.pods(scope)
     made = _objects(scope, pods)
     _refuse_twins(made)
+    _refuse_held_back(made)
     return Rendered(
         objects=tuple(sorted(made, key=lambda one: _ORDER.index(one["kind"]))),
         workloads={_service_of(one): one for one in made if _is_workload(one)},
@@ -124,6 +126,15 @@ def _refuse_twins(made: list[Json]) -> None:
                 next_step="give one of them another name",
             )
         owners[key] = owner
+
+
+def _refuse_held_back(made: list[Json]) -> None:
+    """Nothing but a patch says so."""
+    for one in made:
+        held = held_back(one) if _is_workload(one) else None
+        if held:
+            where = (f"services.{_service_of(one)}.{extension.KEY}.patch", one["kind"], *held.steps)
+            raise ConfigurationError(held.what, path=".".join(where), next_step=held.next_step)
 
 
 def _service_of(one: Json) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
-from shipit.targets.kubernetes import names, own
+from shipit.errors import ConfigurationError
+from shipit.targets.kubernetes import names, own, resources
 from shipit.targets.kubernetes.render import jobs
 from shipit.targets.kubernetes.render.scope import Scope
 
@@ -18,8 +19,12 @@ _ONCE_ONLY = ("startupProbe", "readinessProbe", "livenessProbe", "lifecycle", "p
 
 
 def objects(scope: Scope) -> tuple[Json, ...]:
-    """In the order in which they are written."""
-    services = {id(one): name for name, one in own.workloads(scope.desired.source).items()}
+    """In the order in which they are written. Raises ConfigurationError for a workload of another
+    namespace: nobody would see its pods."""
+    found = own.workloads(scope.desired.source)
+    for one in found.values():
+        _refuse_elsewhere(scope, one)
+    services = {id(one): name for name, one in found.items()}
     return tuple(_adopted(scope, one, services.get(id(one), "")) for one in scope.desired.source)
 
 
@@ -63,6 +68,17 @@ def _adopted(scope: Scope, one: Json, service: str) -> Json:
         inner = template["metadata"] = dict(template.get("metadata") or {})
         inner["labels"] = {**(inner.get("labels") or {}), **_pod_labels(scope, owner)}
     return made
+
+
+def _refuse_elsewhere(scope: Scope, one: Json) -> None:
+    space, home = str(one["metadata"].get("namespace") or ""), scope.setting.namespace
+    if space not in ("", home):
+        raise ConfigurationError(
+            f"it would run in {space}, and the target's namespace is {home}",
+            path=f"{resources.title(one)}.metadata.namespace",
+            why="what keeps pods running is followed and proven in one namespace",
+            next_step="remove the namespace, or make an environment of its own for it",
+        )
 
 
 def _pod_labels(scope: Scope, service: str) -> dict[str, str]:

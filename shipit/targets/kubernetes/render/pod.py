@@ -30,8 +30,11 @@ _UNPRIVILEGED = "net.ipv4.ip_unprivileged_port_start"
 def template(scope: Scope, members: tuple[str, ...]) -> Json:
     """Of the workload of `members[0]`, with the other ones in its pods."""
     head = members[0]
+    made = _metadata(scope, head, names.labels(scope.desired, head))
+    if len(members) > 1:
+        made["annotations"] = {**made.get("annotations", {}), names.SERVICES: ",".join(members)}
     return {
-        "metadata": _metadata(scope, head, names.labels(scope.desired, head)),
+        "metadata": made,
         "spec": {
             **filled(initContainers=[c for m in members for c in container.waiting(scope, m)]),
             "containers": [container.kept_up(scope, member) for member in members],

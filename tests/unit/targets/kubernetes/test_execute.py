@@ -232,7 +232,28 @@ def test_a_ready_pod_is_asked_before_others(door: TalkingDoor, piped: io.BytesIO
 
 def test_a_container_of_another_name(door: TalkingDoor, piped: io.BytesIO) -> None:
     """Own manifests name their containers as they like."""
-    run(door, pod("web-1", "app"))
+    run(door, pod("web-1", "app", labels={"shipit.dev/service": "web"}))
+    assert "exec?container=app&" in door.talks[0].request.target
+
+
+def test_no_container_beside_it_is_taken_for_one_that_is_down(door: TalkingDoor) -> None:
+    one = pod("web-1", container={"state": {"waiting": {"reason": "CrashLoopBackOff"}}})
+    beside = pod("web-1", "proxy")
+    for part, key in (("spec", "containers"), ("status", "containerStatuses")):
+        one[part][key] += beside[part][key]
+    with pytest.raises(PreconditionError, match="no container of web runs in shop"):
+        run(door, one)
+
+
+def test_a_meshs_proxy_in_front_is_not_the_main_container(
+    door: TalkingDoor, piped: io.BytesIO
+) -> None:
+    one, app = pod("web-1", "istio-proxy"), pod("web-1", "app")
+    one["metadata"]["labels"]["shipit.dev/service"] = "web"
+    one["metadata"]["annotations"] = {"kubectl.kubernetes.io/default-container": "app"}
+    for part, key in (("spec", "containers"), ("status", "containerStatuses")):
+        one[part][key] += app[part][key]
+    run(door, one)
     assert "exec?container=app&" in door.talks[0].request.target
 
 

@@ -14,6 +14,7 @@ from shipit.model.progress import Failed, Outcome, Progress, Reason, Succeeded
 from shipit.targets.kubernetes import names
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.follow import Follow
+from shipit.targets.kubernetes.pods import OF_JOB
 from shipit.targets.kubernetes.reach.access import Access
 from shipit.targets.kubernetes.scene import Scene, Start
 from shipit.targets.kubernetes.standing import Want, marked
@@ -204,3 +205,13 @@ def test_a_probe_that_fails_is_told_from_the_events(api: ScriptedApi) -> None:
         "not proven within 1.0s: 0 of 1 available; Readiness probe failed: HTTP 500"
     )
     assert outcome.reasons[0].logs == ('{"last": "line"}',)
+
+
+def test_a_jobs_pod_of_a_workloads_name_is_none_of_its_own(api: ScriptedApi) -> None:
+    """In own manifests a CronJob may be called as a Deployment is."""
+    job = pod()
+    job["metadata"] |= {"name": "web-job-a", "uid": "u-job"}
+    job["metadata"]["labels"] = {**LABELS, OF_JOB: "web-job"}
+    api.on(f"{HOME}/pods", items(pod(), job))
+    _, outcome = follow(api, deadline=3.0)
+    assert outcome == Succeeded({"web": DIGEST})

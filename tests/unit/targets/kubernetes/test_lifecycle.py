@@ -1,6 +1,7 @@
 """stop, start and rm: what is sent, and what is left alone."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from shipit.errors import PreconditionError, RemoteError
 from shipit.targets.kubernetes import applyset, lifecycle
 from shipit.targets.kubernetes.lifecycle import STOPPED
+from shipit.targets.kubernetes.pods import Pod
 from shipit.targets.kubernetes.survey import Survey
 from tests.fakes.namespace import NAME, Namespace, pod
 
@@ -104,29 +106,51 @@ def test_somebody_elses_change_in_between_is_not_run_over(shop: Namespace) -> No
     assert web(shop)["spec"] == {"replicas": 5}
 
 
-def test_it_waits_until_the_pods_are_so(shop: Namespace) -> None:
-    shop.put(pod("web-1", labels=LABELS))
-    pauses: list[float] = []
+def test_it_watches_until_the_pods_are_so(shop: Namespace) -> None:
+    """One list and one watch, however long it takes."""
+    for name in ("web-1", "web-2"):
+        shop.put(pod(name, labels=LABELS))
 
-    def pause(seconds: float) -> None:
-        pauses.append(seconds)
+    def end_them() -> None:
+        shop.wait("watch=true")
+        shop.put(pod("web-2", labels=LABELS))
+        shop.remove("web-2")
         shop.remove("web-1")
 
-    lifecycle.settle(shop.cluster(), SELECTOR, lambda pods: not pods, pause=pause)
-    assert len(pauses) == 1
+    ending = threading.Thread(target=end_them)
+    ending.start()
+    lifecycle.settle(shop.cluster(), SELECTOR, lambda pods: not pods)
+    ending.join()
+    assert shop.objects["pods"] == {}
+    assert sum(asked.startswith("GET pods") for asked in shop.requests) == 2
 
 
 def test_it_does_not_wait_for_ever(shop: Namespace) -> None:
     shop.put(pod("web-1", labels=LABELS))
-    now = [0.0]
+    lifecycle.settle(shop.cluster(), SELECTOR, lambda pods: not pods, within=0.3)
+    assert list(shop.objects["pods"]) == ["web-1"]
 
-    def pause(seconds: float) -> None:
-        now[0] += 60
 
-    lifecycle.settle(
-        shop.cluster(), SELECTOR, lambda pods: not pods, clock=lambda: now[0], pause=pause
-    )
-    assert now[0] <= 360
+def test_those_that_run_are_counted(shop: Namespace) -> None:
+    shop.put(pod("web-1", labels=LABELS))
+    shop.put(pod("web-2", labels=LABELS, status={"phase": "Pending"}))
+    seen: list[int] = []
+
+    def is_up(pods: Collection[Pod]) -> bool:
+        seen.append(lifecycle.up(pods))
+        return True
+
+    lifecycle.settle(shop.cluster(), SELECTOR, is_up)
+    assert seen == [1]
+
+
+def test_argo_rollouts_stop_too_where_the_environment_has_some(shop: Namespace) -> None:
+    parent = applyset.parent("shop-qa", NAME, ("Deployment.apps", "Rollout.argoproj.io"), ())
+    put(shop, "rollouts", "web", replicas=2)
+    there = lifecycle.workloads(shop.cluster(), SELECTOR, (), lifecycle.kinds(parent))
+    lifecycle.stop(shop.cluster(), there)
+    assert web(shop, "rollouts")["spec"] == {"replicas": 0}
+    assert lifecycle.kinds(None) == lifecycle.KINDS
 
 
 # rm

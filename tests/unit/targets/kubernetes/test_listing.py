@@ -2,12 +2,17 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from shipit.targets.kubernetes import listing
-from tests.fakes.namespace import pod
+from shipit.targets.kubernetes import listing, names
+from tests.fakes.namespace import Namespace, pod
 
 DIGEST = f"sha256:{'a' * 64}"
+
+
+def rows(one: dict[str, Any]) -> list[dict[str, str]]:
+    return list(listing.rows([msgspec.convert(one, listing.ShownPod)]))
 
 
 def waiting(reason: str, **more: Any) -> dict[str, Any]:
@@ -18,7 +23,7 @@ def test_a_row() -> None:
     one = pod("web-7d9f-x2v", status={"podIP": "10.1.2.3"})
     ports = [{"containerPort": 8000, "protocol": "TCP"}, {"containerPort": 53, "protocol": "UDP"}]
     one["spec"]["containers"][0] |= {"ports": ports}
-    assert list(listing.rows([one])) == [
+    assert rows(one) == [
         {
             "name": "web-7d9f-x2v",
             "service": "web",
@@ -36,7 +41,23 @@ def test_a_container_beside_it_has_a_row_of_its_own() -> None:
     one = pod("web-1")
     for part in (one["spec"]["containers"], one["status"]["containerStatuses"]):
         part.append({**part[0], "name": "istio-proxy"})
-    assert [row["name"] for row in listing.rows([one])] == ["web-1/web", "web-1/istio-proxy"]
+    assert [row["name"] for row in rows(one)] == ["web-1/web", "web-1/istio-proxy"]
+
+
+def test_services_that_share_a_pod_have_a_row_each() -> None:
+    one = pod("web-1")
+    for part in (one["spec"]["containers"], one["status"]["containerStatuses"]):
+        part += [{**part[0], "name": name} for name in (names.label("my_proxy"), "istio-proxy")]
+    one["metadata"]["annotations"] = {"shipit.dev/services": "web,my_proxy"}
+    assert [row["service"] for row in rows(one)] == ["web", "my_proxy", "web"]
+
+
+def test_pods_are_read_in_the_few_fields_that_are_shown() -> None:
+    with Namespace() as shop:
+        for name in ("web-1", "web-2"):
+            shop.put(pod(name))
+        found = listing.containers(shop.cluster(), "shipit.dev/service=web")
+    assert [row["name"] for row in found] == ["web-1", "web-2"]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +75,7 @@ def test_a_container_beside_it_has_a_row_of_its_own() -> None:
     ],
 )
 def test_how_a_container_stands(status: dict[str, Any], state: str, health: str) -> None:
-    [row] = listing.rows([pod("web-1", container=status)])
+    [row] = rows(pod("web-1", container=status))
     assert (row["state"], row["health"]) == (state, health)
 
 
@@ -65,7 +86,7 @@ def test_how_a_container_stands(status: dict[str, Any], state: str, health: str)
 def test_a_readiness_probe_that_does_not_answer(status: dict[str, Any], health: str) -> None:
     one = pod("web-1", container={"ready": False, **status})
     one["spec"]["containers"][0]["readinessProbe"] = {"exec": {"command": ["true"]}}
-    [row] = listing.rows([one])
+    [row] = rows(one)
     assert row["health"] == health
 
 
@@ -73,7 +94,7 @@ def test_a_pod_that_no_kubelet_has_seen() -> None:
     """Unknown is not healthy."""
     one = pod("web-1")
     one["status"] = {"phase": "Pending"}
-    [row] = listing.rows([one])
+    [row] = rows(one)
     assert (row["state"], row["health"], row["digest"], row["since"]) == (
         "pending",
         "unknown",
@@ -85,7 +106,7 @@ def test_a_pod_that_no_kubelet_has_seen() -> None:
 def test_a_pod_on_its_way_out() -> None:
     one = pod("web-1")
     one["metadata"]["deletionTimestamp"] = "2026-11-24T10:00:00Z"
-    [row] = listing.rows([one])
+    [row] = rows(one)
     assert row["state"] == "terminating"
 
 
@@ -99,5 +120,5 @@ def test_a_pod_on_its_way_out() -> None:
     ],
 )
 def test_what_a_kubelet_reports(reported: str, digest: str) -> None:
-    [row] = listing.rows([pod("web-1", container={"imageID": reported})])
+    [row] = rows(pod("web-1", container={"imageID": reported}))
     assert row["digest"] == digest

@@ -81,6 +81,23 @@ def test_several_containers_are_told_apart(shop: Namespace) -> None:
     assert found == [("web-1/web", "hello"), ("web-1/proxy", "GET /")]
 
 
+def test_of_services_that_share_a_pod_each_has_its_own(shop: Namespace) -> None:
+    one = pod("web-1")
+    for part in (one["spec"]["containers"], one["status"]["containerStatuses"]):
+        part += [{**part[0], "name": name} for name in ("proxy", "mesh")]
+    one["metadata"]["annotations"] = {"shipit.dev/services": "web,proxy"}
+    shop.put(one)
+    for name in ("web", "proxy", "mesh"):
+        shop.write("web-1", name, f"of {name}")
+    for services, said in (({"proxy"}, ["of proxy"]), ({"web"}, ["of web", "of mesh"])):
+        found = logs.lines(shop.cluster(), WEB, Wanted(), frozenset(services))
+        assert [line for _, line in found] == said
+    following = Following(shop.cluster(), WEB, Wanted(), frozenset({"proxy"}))
+    assert take(following, 1) == [("web-1/proxy", "of proxy")]
+    following.close()
+    assert not any("follow=true" in asked and "container=web" in asked for asked in shop.requests)
+
+
 def test_what_the_kubelet_says_itself(shop: Namespace) -> None:
     """It has no time before it, and is no reason to lose the rest."""
 

@@ -124,6 +124,46 @@ def test_workloads_of_one_name_are_told_apart() -> None:
     assert list(own.workloads(spaces)) == ["a.deployment.web", "b.deployment.web"]
 
 
+ROLLOUT = {"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}
+PARTITION = {"updateStrategy": {"rollingUpdate": {"partition": 1}}}
+ON_DELETE = {"updateStrategy": {"type": "OnDelete"}}
+
+
+@pytest.mark.parametrize(
+    ("one", "path", "what"),
+    [
+        (
+            made("Rollout", "web", "argoproj.io/v1alpha1", spec=ROLLOUT),
+            "spec.workloadRef",
+            "whose pods are a Deployment's",
+        ),
+        (
+            made("StatefulSet", spec=PARTITION),
+            "spec.updateStrategy.rollingUpdate.partition",
+            "the pods below number 1 would stay",
+        ),
+        (made("StatefulSet", spec=ON_DELETE), "spec.updateStrategy.type", "until somebody deletes"),
+        (made("DaemonSet", spec=ON_DELETE), "spec.updateStrategy.type", "until somebody deletes"),
+        (made("Deployment", spec={"paused": True}), "spec.paused", "nothing of it would roll out"),
+    ],
+)
+def test_what_could_never_be_proven_is_refused(one: dict[str, Any], path: str, what: str) -> None:
+    """Failure mode 15: it would only be waited for, until its deadline."""
+    with pytest.raises(ConfigurationError) as error:
+        own.objects([Written(one, "k8s/web.yaml")])
+    assert (error.value.file, error.value.path) == ("k8s/web.yaml", path)
+    assert what in error.value.what
+
+
+def test_workloads_of_two_namespaces_are_two_environments() -> None:
+    several = [made("Deployment", name, namespace=name) for name in ("a", "b")]
+    with pytest.raises(ConfigurationError, match="it would run in b, and others run in a") as error:
+        own.objects([Written(one, "k8s/web.yaml") for one in several])
+    assert error.value.path == "metadata.namespace"
+    elsewhere = made("ConfigMap", namespace="b", group="v1")
+    assert own.objects([Written(several[0], "a"), Written(elsewhere, "b")])
+
+
 @pytest.mark.parametrize("key", ["data", "stringData"])
 def test_the_values_of_a_secret_never_enter_a_release(key: str) -> None:
     secret = {

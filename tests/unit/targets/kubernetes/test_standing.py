@@ -10,6 +10,7 @@ from shipit.model.digest import Digest
 from shipit.targets.kubernetes.pods import (
     Condition,
     ContainerStatus,
+    Ended,
     Metadata,
     Owner,
     Pod,
@@ -19,7 +20,7 @@ from shipit.targets.kubernetes.pods import (
     Running,
     State,
 )
-from shipit.targets.kubernetes.standing import End, Look, Mark, Want, marked, stand
+from shipit.targets.kubernetes.standing import End, Look, Mark, Want, is_about, marked, stand
 
 Json = dict[str, Any]
 OURS, OTHER, CHILD = (Digest.of(word) for word in (b"ours", b"other", b"child"))
@@ -283,6 +284,61 @@ def test_flaggers_canary_is_the_truth(status: Json, end: End) -> None:
     mark = Mark("Deployment", "web", "u1", 2, marked(workload()).template, "2026-11-24T10:00:00Z")
     asked = Want("web", "web", mark, {"web": frozenset({OURS})}, OURS)
     found = stand(asked, Look(live, (), (pod(mark="primary"),), {"status": status}))
+    assert found.end is end
+
+
+def flagger(phase: str, *, kept: bool = False, promoted: bool = False) -> End:
+    """Of a Canary that has not moved since the change."""
+    live = workload(replicas=0, updatedReplicas=0, availableReplicas=0)
+    live["spec"]["replicas"] = 0
+    status = {"phase": phase, "lastTransitionTime": "2026-11-24T09:00:00Z"}
+    mark = marked(workload(), "2026-11-24T10:00:00Z", workload() if kept else None)
+    asked = Want("web", "web", mark, {"web": frozenset({OURS})}, OURS, promoted=promoted)
+    return stand(asked, Look(live, (), (pod(mark="primary"),), {"status": status})).end
+
+
+def test_flagger_does_not_move_for_what_is_not_in_the_template() -> None:
+    assert flagger("Succeeded") is End.WAITING
+    assert flagger("Succeeded", kept=True) is End.DONE
+    assert flagger("Failed", kept=True) is End.BACK
+
+
+def test_flagger_does_not_move_for_a_way_back_to_what_it_promoted() -> None:
+    """Its Canary still says that what came after that failed."""
+    assert flagger("Failed") is End.WAITING
+    assert flagger("Failed", promoted=True) is End.DONE
+    assert flagger("Progressing", promoted=True) is End.WAITING
+
+
+def test_a_canary_is_about_the_kind_and_the_name_of_its_target() -> None:
+    mark = marked(workload())
+    for kind, name in (("Deployment", "web"), ("DaemonSet", "web"), ("Deployment", "api")):
+        canary = {"spec": {"targetRef": {"kind": kind, "name": name}}}
+        assert is_about(canary, mark) is ((kind, name) == ("Deployment", "web"))
+
+
+def first(**status: Any) -> ContainerStatus:
+    said = {"name": "prepare", "image_id": f"registry.test/web@{OURS}", "state": State(None)}
+    return ContainerStatus(**{**said, **status})
+
+
+@pytest.mark.parametrize(
+    ("status", "end"),
+    [
+        (first(state=State(terminated=Ended())), End.DONE),
+        (first(state=State(terminated=Ended()), image_id=""), End.DONE),  # cleaned away
+        (first(state=State(terminated=Ended()), image_id=f"r@{OTHER}"), End.FAILED),
+        (first(state=State(running=Running()), image_id=""), End.WAITING),  # a sidecar
+        (None, End.WAITING),
+    ],
+)
+def test_what_comes_first_is_proven_too(status: ContainerStatus | None, end: End) -> None:
+    """Failure mode 15: an init container that runs an image of the release."""
+    one = pod()
+    told = msgspec.structs.replace(one.status, init_container_statuses=(status,) if status else ())
+    both = {name: frozenset({OURS}) for name in ("web", "prepare")}
+    asked = msgspec.structs.replace(want(), identities=both)
+    found = stand(asked, look(workload(), msgspec.structs.replace(one, status=told)))
     assert found.end is end
 
 

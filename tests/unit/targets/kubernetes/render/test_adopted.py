@@ -3,7 +3,9 @@
 from typing import Any
 
 import msgspec
+import pytest
 
+from shipit.errors import ConfigurationError
 from shipit.targets.kubernetes import names
 from shipit.targets.kubernetes.render import job, render
 from tests.unit.targets.kubernetes.render.conftest import SETTING, desired, image
@@ -95,6 +97,19 @@ def test_pods_of_their_schedules_are_found_too() -> None:
     [one] = render(adopted(cron), SETTING).objects
     template = one["spec"]["jobTemplate"]["spec"]["template"]
     assert template["metadata"]["labels"][names.NAME] == "nightly"
+
+
+def test_a_workload_of_another_namespace_is_refused_by_its_path() -> None:
+    """Nobody would see its pods; what runs nothing may be anywhere."""
+    theirs, monitor = deployment(), {**deployment(), "kind": "ServiceMonitor"}
+    theirs["metadata"]["namespace"] = SETTING.namespace
+    monitor["metadata"] = {"name": "m", "namespace": "monitoring"}
+    assert len(render(adopted(theirs, monitor), SETTING).objects) == 2
+    theirs["metadata"]["namespace"] = "back"
+    with pytest.raises(ConfigurationError) as caught:
+        render(adopted(theirs), SETTING)
+    assert caught.value.path == "Deployment/front.metadata.namespace"
+    assert "it would run in back, and the target's namespace is shop" in str(caught.value)
 
 
 def test_a_command_runs_as_their_pods_do() -> None:

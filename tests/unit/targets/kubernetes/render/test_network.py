@@ -269,6 +269,8 @@ def test_beside_another_one_in_its_pods(rendered: Render, beside: dict[str, Any]
     assert "Deployment" not in made.kinds
     assert made.rendered.beside == {"proxy": "web"}
     assert len(made.pod()["volumes"]) == 2
+    template = made.rendered.workloads["web"]["spec"]["template"]
+    assert template["metadata"]["annotations"] == {"shipit.dev/services": "web,proxy"}
     if "x-kubernetes" in beside:  # it keeps its name, which leads to the same pods
         proxy = made.of("Service", "proxy")["spec"]
         assert proxy["selector"] == made.of("Service", "web")["spec"]["selector"]

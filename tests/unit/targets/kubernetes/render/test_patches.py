@@ -97,3 +97,30 @@ def test_a_kind_that_the_service_does_not_have(refused: Refused) -> None:
     assert error.path == "services.web.x-kubernetes.patch.Deploymnt"
     assert "did you mean Deployment?" in str(error)
     assert error.why == "it has: Service, Deployment"
+
+
+@pytest.mark.parametrize(
+    ("patch", "path", "what"),
+    [
+        ({"Deployment": {"spec": {"paused": True}}}, "Deployment.spec.paused", "roll out"),
+        (
+            {"StatefulSet": {"spec": {"updateStrategy": {"rollingUpdate": {"partition": 2}}}}},
+            "StatefulSet.spec.updateStrategy.rollingUpdate.partition",
+            "the pods below number 2",
+        ),
+        (
+            {"StatefulSet": {"spec": {"updateStrategy": {"type": "OnDelete"}}}},
+            "StatefulSet.spec.updateStrategy.type",
+            "until somebody deletes them",
+        ),
+    ],
+)
+def test_what_keeps_old_pods_is_refused(
+    refused: Refused, patch: dict[str, Any], path: str, what: str
+) -> None:
+    """Failure mode 15: such a rollout is never complete."""
+    data = {"volumes": [{"type": "volume", "source": "data", "target": "/d"}]}
+    definition = {**(data if "StatefulSet" in patch else {}), "x-kubernetes": {"patch": patch}}
+    error = refused({"web": definition}, volumes={"data": {}})
+    assert error.path == f"services.web.x-kubernetes.patch.{path}"
+    assert what in error.what

@@ -1,0 +1,110 @@
+"""Whether Flagger moves a workload: what is asked, and what is made of it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from shipit.errors import RemoteError
+from shipit.model.digest import Digest
+from shipit.targets.kubernetes import progressive
+from shipit.targets.kubernetes.client import Cluster
+from shipit.targets.kubernetes.progressive import Flagger
+from shipit.targets.kubernetes.reach.access import Access
+from shipit.targets.kubernetes.standing import Mark, Want
+from tests.fakes.kubernetes_api import Reply, ScriptedApi, items, refuse
+
+Json = dict[str, Any]
+DIGEST = Digest.of(b"web")
+DISCOVERY = "GET /apis/flagger.app/v1beta1"
+CANARIES = f"{DISCOVERY}/namespaces/shop/canaries"
+DEPLOYMENTS = "GET /apis/apps/v1/namespaces/shop/deployments"
+
+
+@pytest.fixture
+def api() -> Iterator[ScriptedApi]:
+    """Flagger is there, and moves a Deployment called web."""
+    with ScriptedApi() as found:
+        found.on(DISCOVERY, Reply(200, {"resources": []}))
+        found.on(CANARIES, items(canary()))
+        found.on(DEPLOYMENTS, items())
+        yield found
+
+
+def canary(kind: str = "Deployment", name: str = "web") -> Json:
+    return {"metadata": {"name": "web"}, "spec": {"targetRef": {"kind": kind, "name": name}}}
+
+
+def deployment(settings: str, image: str = "web") -> Json:
+    container = {"name": "web", "image": image, "envFrom": [{"configMapRef": {"name": settings}}]}
+    return {
+        "metadata": {"name": "web"},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+
+
+def want(kind: str = "Deployment") -> Want:
+    return Want("web", "web", Mark(kind, "web", "u", 1, "t"), {}, DIGEST)
+
+
+def look(api: ScriptedApi, *wants: Want) -> Flagger:
+    cluster = Cluster(Access(server=api.address, name="the cluster"), "shop")
+    return progressive.look(cluster, wants or (want(),))
+
+
+def test_without_flagger_one_question_is_asked(api: ScriptedApi) -> None:
+    api.on(DISCOVERY, refuse(404))
+    assert look(api) == Flagger((want(),))
+    assert api.titles() == [DISCOVERY]
+
+
+def test_nothing_is_asked_for_what_flagger_cannot_move(api: ScriptedApi) -> None:
+    assert look(api, want("StatefulSet")) == Flagger((want("StatefulSet"),))
+    assert api.titles() == []
+
+
+def test_a_canary_of_somebody_else_is_watched(api: ScriptedApi) -> None:
+    found = look(api)
+    assert found.kinds == frozenset({"Canary"})
+    assert not found.wants[0].promoted
+    [asked] = [one for one in api.asked if one.title == CANARIES]
+    assert "labelSelector" not in asked.query
+
+
+@pytest.mark.parametrize("other", [canary("DaemonSet"), canary(name="api")])
+def test_a_canary_of_something_else_is_not(api: ScriptedApi, other: Json) -> None:
+    api.on(CANARIES, items(other))
+    assert look(api) == Flagger((want(),))
+
+
+@pytest.mark.parametrize(
+    ("primary", "promoted"),
+    [
+        (items(deployment("settings-primary")), True),
+        (items(deployment("settings-primary", "other")), False),
+        (items(deployment("more-primary")), False),
+        (items(), False),
+    ],
+)
+def test_what_flagger_runs_already_is_promoted(
+    api: ScriptedApi, primary: Reply, promoted: bool
+) -> None:
+    """But for the names that it gives to what it copies."""
+    api.on(DEPLOYMENTS, items(deployment("settings")), primary)
+    assert look(api).wants[0].promoted is promoted
+    fields = [one.query.get("fieldSelector") for one in api.asked if one.title == DEPLOYMENTS]
+    assert fields == ["metadata.name=web", "metadata.name=web-primary"]
+
+
+def test_canaries_that_may_not_be_listed_are_said(api: ScriptedApi) -> None:
+    api.on(CANARIES, refuse(403, "forbidden", reason="Forbidden"))
+    found = look(api)
+    assert (found.wants, found.kinds) == ((want(),), frozenset())
+    assert found.note.startswith("Flagger is here, and its Canaries may not be listed")
+
+
+def test_a_server_that_does_not_answer_is_no_absence(api: ScriptedApi) -> None:
+    """Failure mode 16."""
+    api.on(CANARIES, refuse(400, "what?"))
+    with pytest.raises(RemoteError):
+        look(api)
