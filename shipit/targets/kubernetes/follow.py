@@ -183,8 +183,8 @@ class Follow:
         for name in self._wants:
             if not self._is_done(name):
                 known = self._standings.get(name)
-                words = known.words if known else self._scene.away or "nothing of it is seen"
-                pods = known.pods if known else ()
+                seen, pods = (known.words, known.pods) if known else ("nothing of it is seen", ())
+                words = f"{seen}; {self._scene.away}" if self._scene.away else seen
                 late[name] = Standing(End.FAILED, f"not proven within {within}: {words}", pods)
         if not late:  # all are proven, and the connection that says so is gone
             return Failed((Reason("", f"not proven within {within}: {self._scene.away}"),))

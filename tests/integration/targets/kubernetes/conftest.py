@@ -14,6 +14,7 @@ from shipit.model.pipeline import KubernetesTarget
 from shipit.model.progress import Outcome, Progress
 from shipit.targets.kubernetes.target import KubernetesCluster
 from tests.fakes.cluster.kubernetes import Cluster
+from tests.fakes.cluster.proxy import ApiProxy
 from tests.fakes.cluster.story import Story
 from tests.fakes.engine import Shop
 
@@ -28,11 +29,11 @@ class Place:
         self.cluster, self.namespace = cluster, namespace
         self.shop = Shop(IMAGES)
         self.shop.app = "shop"
-        self._kubeconfig = cluster.context(namespace, folder)
+        self.kubeconfig = cluster.context(namespace, folder)
 
     def target(self, *, force_conflicts: bool = False) -> KubernetesCluster:
         settings = KubernetesTarget(
-            kubeconfig=str(self._kubeconfig), force_conflicts=force_conflicts
+            kubeconfig=str(self.kubeconfig), force_conflicts=force_conflicts
         )
         return KubernetesCluster("default", settings, "dev", "shop", "/")
 
@@ -75,3 +76,13 @@ class Place:
 def place(cluster: Cluster, tmp_path: Path) -> Iterator[Place]:
     with cluster.namespace() as namespace:
         yield Place(cluster, namespace, tmp_path)
+
+
+@pytest.fixture
+def proxy(place: Place, tmp_path: Path) -> Iterator[ApiProxy]:
+    """Between the place and its API server from now on; not in kubectl's way."""
+    if place.cluster.plane is None:
+        pytest.skip("the way to the cluster is not ours")
+    with ApiProxy(tmp_path, place.cluster.plane) as found:
+        place.kubeconfig = found.kubeconfig(place.namespace, tmp_path)
+        yield found
