@@ -21,7 +21,8 @@ _SUBJECTS = {"user": "User", "group": "Group", "service_account": "ServiceAccoun
 def command(session: Session, environment: str, target: str, **subjects: str) -> None:
     """Print the least Role that an environment's deployments need in its cluster.
 
-    YAML on stdout, made from what shipit asks of the API server, for `kubectl apply -f -`.
+    For the newest release, for what comes next, and for all that one may go back to. YAML on
+    stdout, made from what shipit asks of the API server, for `kubectl apply -f -`.
     """
     from shipit.delivery.rbac import least
     from shipit.model import codec
@@ -29,11 +30,11 @@ def command(session: Session, environment: str, target: str, **subjects: str) ->
     named = [(_SUBJECTS[key], name) for key, name in subjects.items() if name]
     if len(named) > 1:
         raise UsageError("a role is bound to one at a time", next_step="run it once for each")
-    objects, unknown = least(
+    objects, notes = least(
         session.project, environment, target=target, subject=named[0] if named else None
     )
-    if unknown:
-        session.say(unknown)
+    for note in notes:
+        session.say(note)
     if session.as_json:
         sys.stdout.write(codec.pretty(objects).decode() + "\n")
         return

@@ -9,15 +9,19 @@ from shipit.config import compose
 from shipit.config import source as files
 from shipit.delivery import choose
 from shipit.delivery.desired import desire
+from shipit.delivery.image_users import ImageUsers
 from shipit.delivery.planning import refuse_unhonoured
-from shipit.delivery.project import Project
+from shipit.delivery.project import Project, Registries
+from shipit.delivery.rollback import before
 from shipit.delivery.sources import composed
 from shipit.errors import ShipitError, UsageError
 from shipit.model import application
 from shipit.model.deployment import Desired, Finding
 from shipit.model.pipeline import Environment
+from shipit.model.release import Release
 from shipit.model.state import State
 from shipit.policy.gates import ask_gates, holding
+from shipit.targets.interface import GoesBack, JudgesUsers, Target
 
 
 def check(project: Project, environment: str = "") -> Iterator[Finding]:
@@ -149,10 +153,10 @@ def _environment(
 ) -> Iterator[Finding]:
     refuse_unhonoured(environment)
     targets = project.targets(environment)
-    desired = _desired(project, environment, state)
+    release = _next(project, environment, state)
     for name, target in targets.items():
         subject = environment.name if len(targets) == 1 else f"{environment.name}/{name}"
-        for finding in target.check(desired):
+        for finding in _target(project, environment, target, release, state):
             yield Finding(
                 finding.level,
                 f"{subject} {finding.subject}".strip(),
@@ -162,15 +166,48 @@ def _environment(
     yield from _gates(environment, state)
 
 
-def _desired(project: Project, environment: Environment, state: list[State]) -> Desired | None:
+def _target(
+    project: Project,
+    environment: Environment,
+    target: Target,
+    release: Release | None,
+    state: list[State],
+) -> Iterator[Finding]:
+    """What may be gone back to is judged once nothing is in the way of what comes next."""
+    with project.registries() as registries:
+        desired = desire(release, environment, registries) if release else None
+        has_failed = False
+        for finding in target.check(desired):
+            has_failed = has_failed or finding.level == "error"
+            yield finding
+        if release and desired and isinstance(target, JudgesUsers):
+            yield from target.check_users(desired, ImageUsers(release, registries))
+        if isinstance(target, GoesBack) and not has_failed:
+            earlier = _earlier(project, environment, state, registries)
+            others = [one for one in earlier if not release or one.release != release.digest()]
+            yield from target.check_return(desired, others)
+
+
+def _earlier(
+    project: Project, environment: Environment, state: list[State], registries: Registries
+) -> list[Desired]:
+    """What a deployment that fails goes back to, and what `shipit rollback` does."""
+    if not state:
+        return []
+    env = state[0].environment(environment.name)
+    older = before(state[0], env)
+    digests = [env.current.release] if env.current else []
+    digests += [older.digest] if older else []
+    releases = [project.ledger.get_release(digest) for digest in dict.fromkeys(digests)]
+    return [desire(one, environment, registries) for one in releases]
+
+
+def _next(project: Project, environment: Environment, state: list[State]) -> Release | None:
     """What the next deployment would bring, when there is such a thing already."""
     if not state:
         return None
     try:
-        summary = choose.default(state[0], environment)
-        release = project.ledger.get_release(summary.digest)
-        with project.registries() as registries:
-            return desire(release, environment, registries)
+        return project.ledger.get_release(choose.default(state[0], environment).digest)
     except UsageError:
         return None
 

@@ -28,30 +28,30 @@ def _aim(state: State, environment: str, to: str) -> ReleaseSummary:
     env = state.environment(environment)
     if to:
         release = choose.by_name(state, to)
-        if str(release.digest) not in _ran(env):
+        if str(release.digest) not in ran(env):
             raise UsageError(
                 f"{release.id} never ran in {environment}",
                 "a rollback goes back to what was proven there",
                 f"`shipit history --env {environment}` shows what was",
             )
         return release
-    before = _before(state, env)
-    if before is None:
+    older = before(state, env)
+    if older is None:
         raise UsageError(
             f"nothing ran in {environment} before what runs now",
             next_step="name a release with --to",
         )
-    return before
+    return older
 
 
-def _ran(env: EnvironmentState) -> set[str]:
+def ran(env: EnvironmentState) -> set[str]:
     """What was ever proven here, as far as the state goes back: also what was left on purpose,
     which a person may name again."""
     known = {str(d.release) for d in (env.current, env.previous) if d} | set(env.proven)
     return known | {str(r.release) for r in env.recent if r.outcome == "succeeded"}
 
 
-def _before(state: State, env: EnvironmentState) -> ReleaseSummary | None:
+def before(state: State, env: EnvironmentState) -> ReleaseSummary | None:
     """The newest proven release that is older than what runs. Not simply the one that ran last:
     after a rollback that is the release which was left on purpose."""
     current = state.release(env.current.release) if env.current else None

@@ -4,7 +4,7 @@ The order of use: `check`, `observe`, `plan` (pure), `apply`, `follow`. What onl
 do is a Protocol of its own, asked for with isinstance once.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from shipit.model.deployment import (
@@ -16,6 +16,7 @@ from shipit.model.deployment import (
     Plan,
     Rollout,
 )
+from shipit.model.image import Image
 from shipit.model.permission import Permission
 from shipit.model.progress import Outcome, Progress
 
@@ -103,10 +104,29 @@ class NeedsPermissions(Protocol):
 @runtime_checkable
 class NeedsRole(Protocol):
     def role(
-        self, desired: Desired | None, subject: tuple[str, str] | None
-    ) -> Sequence[dict[str, Any]]:
-        """The cluster's objects that allow the identity that deploys what it needs: a Role, and
-        its binding to a `subject` (kind, name)."""
+        self, releases: Sequence[Desired], subject: tuple[str, str] | None
+    ) -> tuple[list[dict[str, Any]], list[str]]:
+        """The cluster's objects that allow the identity that deploys what it needs for all of the
+        releases: Roles, and their bindings to a `subject` (kind, name). Then, in sentences, what
+        they do not say. The newest release is the first; there may be none yet."""
+
+
+@runtime_checkable
+class GoesBack(Protocol):
+    def check_return(
+        self, desired: Desired | None, earlier: Sequence[Desired]
+    ) -> Iterator[Finding]:
+        """What would stop going back to releases that were proven here, beside what `check` says
+        of `desired`."""
+
+
+@runtime_checkable
+class JudgesUsers(Protocol):
+    def check_users(
+        self, desired: Desired, read: Callable[[Image], Collection[str]]
+    ) -> Iterator[Finding]:
+        """The containers that would not be started as the user that their image has. `read` gives
+        that of each of its platforms (image-spec config.md, `User`); it may raise ShipitError."""
 
 
 @runtime_checkable

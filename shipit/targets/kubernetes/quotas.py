@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import msgspec
+
 Json = dict[str, Any]
 Amounts = dict[str, Decimal]
 _UNITS = {
@@ -19,6 +21,26 @@ _UNITS = {
 }
 _ALIASES = {"cpu": "requests.cpu", "memory": "requests.memory"}
 _COUNTED = ("pods", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory")
+_ENDED = ("Succeeded", "Failed")
+
+
+class Container(msgspec.Struct, frozen=True):
+    resources: dict[str, Any] = {}
+
+
+class PodSpec(msgspec.Struct, frozen=True):
+    containers: tuple[Container, ...] = ()
+
+
+class PodStatus(msgspec.Struct, frozen=True):
+    phase: str = ""
+
+
+class Pod(msgspec.Struct, frozen=True):
+    """One that is there, as far as a quota counts it: of thousands no more is kept."""
+
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
 
 
 def quantity(text: str) -> Decimal:
@@ -45,24 +67,27 @@ def wanted(objects: Iterable[Json]) -> Amounts:
         if one["kind"] not in ("Deployment", "StatefulSet"):
             continue
         pod = (spec.get("template") or {}).get("spec") or {}
-        _add(total, of_pod(pod), int(spec.get("replicas", 1)))
+        _add(total, _of_template(pod), int(spec.get("replicas", 1)))
     return total
 
 
-def used(pods: Iterable[Json]) -> Amounts:
+def used(pods: Iterable[Pod]) -> Amounts:
     """What pods that are there have taken."""
     total: Amounts = {}
     for pod in pods:
-        if (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
-            _add(total, of_pod(pod.get("spec") or {}), 1)
+        if pod.status.phase not in _ENDED:
+            _add(total, of_pod(c.resources for c in pod.spec.containers), 1)
     return total
 
 
-def of_pod(spec: Mapping[str, Any]) -> Amounts:
-    """A limit without a request is the request, too."""
+def _of_template(spec: Mapping[str, Any]) -> Amounts:
+    return of_pod(c.get("resources") or {} for c in spec.get("containers") or ())
+
+
+def of_pod(containers: Iterable[Mapping[str, Any]]) -> Amounts:
+    """By each container's `resources`. A limit without a request is the request, too."""
     total: Amounts = {"pods": Decimal(1)}
-    for container in spec.get("containers") or ():
-        resources = container.get("resources") or {}
+    for resources in containers:
         limits = resources.get("limits") or {}
         requests = {**limits, **(resources.get("requests") or {})}
         for kind, amounts in (("requests", requests), ("limits", limits)):
@@ -110,7 +135,7 @@ def unsaid(
     for one in objects:
         pod = (((one.get("spec") or {}).get("template") or {}).get("spec")) or {}
         for container in pod.get("containers") or ():
-            said = of_pod({"containers": [container]})
+            said = of_pod([container.get("resources") or {}])
             for key in sorted(counted - filled - said.keys()):
                 yield f"{one['metadata']['name']}: {key}"
 

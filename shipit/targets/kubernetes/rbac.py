@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 Json = dict[str, Any]
-_KEEP = ("create", "delete", "list", "patch")  # server-side apply is a patch, and may create
+GROUP = "rbac.authorization.k8s.io"
+KEEP = ("create", "delete", "list", "patch")  # server-side apply is a patch, and may create
 
 
 class Rule(msgspec.Struct, frozen=True, order=True):
@@ -25,6 +26,7 @@ class Rule(msgspec.Struct, frozen=True, order=True):
 ALWAYS: tuple[Rule, ...] = (
     Rule("", "configmaps", ("create", "get", "patch", "delete")),  # the ApplySet's parent
     Rule("", "events", ("list",)),
+    Rule("", "limitranges", ("list",)),
     Rule("", "persistentvolumeclaims", ("delete", "list")),  # `shipit rm --volumes`
     Rule("", "pods", ("list", "watch")),
     # By WebSocket: get, and create since 1.35.
@@ -38,7 +40,7 @@ ALWAYS: tuple[Rule, ...] = (
 )
 WORKLOADS = (("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet"))
 """Looked for also where none is deployed."""
-_WATCHED = {*WORKLOADS, ("argoproj.io", "Rollout"), ("flagger.app", "Canary")}
+WATCHED = {*WORKLOADS, ("argoproj.io", "Rollout"), ("flagger.app", "Canary")}
 MADE = (
     *WORKLOADS,
     *(("", kind) for kind in ("ConfigMap", "PersistentVolumeClaim", "Service", "ServiceAccount")),
@@ -52,44 +54,21 @@ MADE = (
 """All that is made from compose.yaml."""
 
 
-def rules(objects: Iterable[Json] | None) -> list[Rule]:
-    """For an environment whose release renders to `objects`, by group and resource; with None for
-    one that has no release yet."""
-    kinds = set(MADE) if objects is None else {group_kind(one) for one in objects}
-    found: dict[tuple[str, str], set[str]] = {}
-    for rule in ALWAYS:
-        found.setdefault((rule.group, rule.resource), set()).update(rule.verbs)
-    for group, kind in {*kinds, *WORKLOADS}:
-        verbs = found.setdefault((group, plural(kind)), {"list"})
-        if (group, kind) in kinds:
-            verbs |= {*_KEEP, *(["watch"] if (group, kind) in _WATCHED else [])}
-    return sorted(Rule(*key, tuple(sorted(verbs))) for key, verbs in found.items())
-
-
 def group_kind(one: Json) -> tuple[str, str]:
     group, slash, _ = str(one["apiVersion"]).partition("/")
     return (group if slash else "", str(one["kind"]))
 
 
-def plural(kind: str) -> str:
-    """As kubectl guesses where it may not ask (apimachinery, meta.UnsafeGuessKindToResource)."""
-    word = kind.lower()
-    if word.endswith("s"):
-        return f"{word}es"
-    if word.endswith("y"):
-        return f"{word[:-1]}ies"
-    return f"{word}s"
-
-
 def role(name: str, namespace: str, wanted: Sequence[Rule]) -> Json:
-    """Rules with the same verbs in the same group are one line."""
+    """A ClusterRole where there is no namespace. Rules with the same verbs in the same group are
+    one line."""
     lines: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for rule in wanted:
         lines.setdefault((rule.group, rule.verbs), []).append(rule.resource)
     return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": {"name": name, "namespace": namespace},
+        "apiVersion": f"{GROUP}/v1",
+        "kind": f"{_prefix(namespace)}Role",
+        "metadata": _metadata(name, namespace),
         "rules": [
             {"apiGroups": [group], "resources": resources, "verbs": list(verbs)}
             for (group, verbs), resources in lines.items()
@@ -100,12 +79,20 @@ def role(name: str, namespace: str, wanted: Sequence[Rule]) -> Json:
 def binding(name: str, namespace: str, subject: Json) -> Json:
     """`subject` as `subject_of` makes it."""
     return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": name, "namespace": namespace},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+        "apiVersion": f"{GROUP}/v1",
+        "kind": f"{_prefix(namespace)}RoleBinding",
+        "metadata": _metadata(name, namespace),
+        "roleRef": {"apiGroup": GROUP, "kind": f"{_prefix(namespace)}Role", "name": name},
         "subjects": [subject],
     }
+
+
+def _prefix(namespace: str) -> str:
+    return "" if namespace else "Cluster"
+
+
+def _metadata(name: str, namespace: str) -> Json:
+    return {"name": name, "namespace": namespace} if namespace else {"name": name}
 
 
 def subject_of(kind: str, name: str, namespace: str) -> Json:
@@ -113,7 +100,7 @@ def subject_of(kind: str, name: str, namespace: str) -> Json:
     if kind == "ServiceAccount":
         home, _, own = name.rpartition("/")
         return {"kind": kind, "name": own, "namespace": home or namespace}
-    return {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
+    return {"apiGroup": GROUP, "kind": kind, "name": name}
 
 
 def lacking(wanted: Iterable[Rule], granted: Sequence[Mapping[str, Any]]) -> Iterator[Rule]:

@@ -56,6 +56,8 @@ _WHOLE_CLUSTER: dict[str, dict[str, str]] = {
     },
     "apiextensions.k8s.io/v1": {"CustomResourceDefinition": "customresourcedefinitions"},
 }
+# Of the table, those groups that a cluster has only where somebody installed them.
+_INSTALLED = frozenset({"gateway.networking.k8s.io", "argoproj.io", "flagger.app"})
 # The version in which a group of the table is spoken: an ApplySet names its kinds without one.
 _VERSIONS = {
     version.rpartition("/")[0]: version for version in (*_KNOWN, *_WHOLE_CLUSTER) if "/" in version
@@ -69,6 +71,28 @@ def known(api_version: str, kind: str) -> Resource | None:
     if plural := _WHOLE_CLUSTER.get(api_version, {}).get(kind):
         return Resource(plural, namespaced=False)
     return None
+
+
+def is_built_in(api_version: str) -> bool:
+    """Whether every cluster that shipit is tested with has it."""
+    there = api_version in _KNOWN or api_version in _WHOLE_CLUSTER
+    return there and api_version.rpartition("/")[0] not in _INSTALLED
+
+
+def of_kind(group: str, kind: str) -> Resource | None:
+    """Whatever the version, as an ApplySet names kinds."""
+    version = version_of(group)
+    return known(version, kind) if version else None
+
+
+def plural(kind: str) -> str:
+    """As kubectl guesses where it may not ask (apimachinery, meta.UnsafeGuessKindToResource)."""
+    word = kind.lower()
+    if word.endswith("s"):
+        return f"{word}es"
+    if word.endswith("y"):
+        return f"{word[:-1]}ies"
+    return f"{word}s"
 
 
 def version_of(group: str) -> str | None:

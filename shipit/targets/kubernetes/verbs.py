@@ -1,83 +1,40 @@
 """What a cluster can do beside deploying: each verb as a runbook over the parts beside this."""
 
 import secrets
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from shipit.errors import PreconditionError, UnknownNameError, UsageError, did_you_mean
-from shipit.model.deployment import Desired, Finding, Observed, ObservedService, Plan
+from shipit.model.deployment import Desired, Observed, ObservedService
 from shipit.model.duration import moment
 from shipit.model.progress import Outcome, Progress
 from shipit.targets.kubernetes import (
-    check,
     commands,
     execute,
     lifecycle,
     listing,
     names,
     observe,
-    rbac,
 )
-from shipit.targets.kubernetes.client import Cluster
+from shipit.targets.kubernetes.checks import Checks
 from shipit.targets.kubernetes.logs import Following, Wanted, lines
 from shipit.targets.kubernetes.pods import OF_JOB, Pod
-from shipit.targets.kubernetes.render import Setting, job, needs, render
-from shipit.targets.kubernetes.survey import Seen, Survey
+from shipit.targets.kubernetes.render import job, needs
+from shipit.targets.kubernetes.survey import Seen
 from shipit.targets.kubernetes.tasks import Run, prepare
 
 Json = dict[str, Any]
 
 
-class Verbs(ABC):
-    """Implements RunsTasks, RunsCommands, Logs, Exec, Lists, Scales, Removes and NeedsRole."""
-
-    @property
-    @abstractmethod
-    def kind(self) -> str:
-        """kubernetes, gke or eks."""
-
-    @property
-    @abstractmethod
-    def cluster(self) -> Cluster: ...
-
-    @property
-    @abstractmethod
-    def survey(self) -> Survey: ...
-
-    @property
-    @abstractmethod
-    def setting(self) -> Setting: ...
-
-    @abstractmethod
-    def observe(self) -> Observed: ...
+class Verbs(Checks):
+    """Implements RunsTasks, RunsCommands, Logs, Exec, Lists, Scales and Removes, and what Checks
+    has."""
 
     @abstractmethod
     def _recent(self) -> Seen:
         """What there is, or was a few seconds ago."""
-
-    @abstractmethod
-    def plan(self, desired: Desired, observed: Observed) -> Plan: ...
-
-    @abstractmethod
-    def preflight(self, plan: Plan) -> Plan: ...
-
-    def check(self, desired: Desired | None) -> Iterator[Finding]:
-        """What would stop a deployment here, the API server's own dry run in the end."""
-        reached = check.reach(self.cluster)
-        yield reached
-        if reached.level == "error":
-            return
-        objects = render(desired, self.setting).objects if desired else None
-        look = check.Look(self.cluster, self.kind, self.survey.selector, desired, objects)
-        has_failed = False
-        for finding in check.everything(look):
-            has_failed = has_failed or finding.level == "error"
-            yield finding
-        if desired and not has_failed:
-            self.preflight(self.plan(desired, self.observe()))
-            yield Finding("ok", "plan", "it can be deployed here")
 
     def run_task(self, desired: Desired, service: str, key: str) -> Iterator[Progress | Outcome]:
         made = job(desired, service, self.setting, key=key)
@@ -122,16 +79,6 @@ class Verbs(ABC):
 
     def remove(self, *, volumes: bool) -> Sequence[str]:
         return list(lifecycle.remove(self.survey, volumes=volumes))
-
-    def role(self, desired: Desired | None, subject: tuple[str, str] | None) -> Sequence[Json]:
-        objects = render(desired, self.setting).objects if desired else None
-        namespace = self.cluster.namespace
-        name = f"{self.survey.instance}-deployer"
-        made = [rbac.role(name, namespace, rbac.rules(objects))]
-        if subject:
-            who = rbac.subject_of(*subject, namespace)
-            made.append(rbac.binding(name, namespace, who))
-        return made
 
     def _workloads(self, services: Sequence[str]) -> list[Json]:
         """Raises UnknownNameError for a service that is not there, and PreconditionError for one

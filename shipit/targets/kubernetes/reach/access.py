@@ -2,12 +2,16 @@
 
 import ssl
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from shipit.errors import PreconditionError
+from shipit.model.deployment import Finding
+
+# Of repositories in the cloud's own registry, whether the nodes may pull: a finding for each.
+Pulls = Callable[[Sequence[str]], Mapping[str, Finding]]
 
 
 def nobody(fresh: bool) -> str:  # noqa: ARG001 - the shape of `Access.authorization`
@@ -25,7 +29,8 @@ class Access(msgspec.Struct, frozen=True):
     `server_name` is what the server's certificate is held against, where that is not the host.
     `headers` come with every request (impersonation). `refused` says what to do about a 401,
     `unreached` what may be in the way when the server does not answer.
-    `namespace` is the context's, "" where there is none.
+    `namespace` is the context's, "" where there is none. `pulls` judges the nodes' own identity,
+    where the cloud can be asked about it; it raises nothing.
     """
 
     server: str
@@ -41,6 +46,7 @@ class Access(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     refused: str = ""
     unreached: str = ""
+    pulls: Pulls | None = None
 
     def __repr__(self) -> str:
         return f"Access({self.name}, {self.server})"

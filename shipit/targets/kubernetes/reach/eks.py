@@ -10,10 +10,12 @@ import importlib.util
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from shipit.errors import ConfigurationError, PreconditionError
 from shipit.model.pipeline import EksTarget
+from shipit.targets.kubernetes.reach import eks_pulls
 from shipit.targets.kubernetes.reach.access import Access
 from shipit.targets.kubernetes.reach.renewed import Renewed, Token
 
@@ -50,14 +52,15 @@ def access(
     def make() -> Token:
         return Token(_mapped(settings, signer.token), clock() + _LIFE)
 
+    region = str(session.get_config_variable("region"))
     return Access(
         server=str(found["endpoint"]).rstrip("/"),
-        name=f"the EKS cluster {settings.cluster} in {session.get_config_variable('region')} "
-        f"({found.get('version', '')})",
+        name=f"the EKS cluster {settings.cluster} in {region} ({found.get('version', '')})",
         authorization=Renewed(make, early=_EARLY, clock=clock),
         ca=base64.b64decode(found["certificateAuthority"]["data"]),
         refused=_hint(settings, environment, found),
         unreached=_in_the_way(found),
+        pulls=partial(eks_pulls.judged, partial(_client, session), found, region),
     )
 
 
@@ -116,7 +119,7 @@ def _session(settings: EksTarget) -> Any:
     return session
 
 
-def _describe(session: Any, settings: EksTarget) -> dict[str, Any]:
+def _client(session: Any, service: str) -> Any:
     from botocore.config import Config
 
     config = Config(
@@ -125,7 +128,11 @@ def _describe(session: Any, settings: EksTarget) -> dict[str, Any]:
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         user_agent_extra="shipit",
     )
-    client = session.create_client("eks", config=config)
+    return session.create_client(service, config=config)
+
+
+def _describe(session: Any, settings: EksTarget) -> dict[str, Any]:
+    client = _client(session, "eks")
     try:
         found: dict[str, Any] = client.describe_cluster(name=settings.cluster)["cluster"]
     finally:

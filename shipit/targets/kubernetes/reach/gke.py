@@ -9,11 +9,13 @@ import importlib.util
 import os
 from collections.abc import Callable
 from datetime import UTC
+from functools import partial
 from typing import Any, TypeVar
 
 from shipit import google_credentials
 from shipit.errors import ConfigurationError, PreconditionError
 from shipit.model.pipeline import GkeTarget
+from shipit.targets.kubernetes.reach import gke_pulls
 from shipit.targets.kubernetes.reach.access import Access
 from shipit.targets.kubernetes.reach.renewed import Renewed, Token
 
@@ -56,6 +58,7 @@ def access(settings: GkeTarget, environment: str) -> Access:
         refused=f"{_LOGIN}; the identity needs roles/container.clusterViewer, and a Role in the "
         f"cluster: `shipit rbac --env {environment}` prints the least",
         unreached=_in_the_way(found, settings, is_dns=is_dns),
+        pulls=partial(gke_pulls.judged, found, name.split("/")[1]),
     )
 
 

@@ -238,7 +238,8 @@ def test_check_finds_a_quota_that_is_in_the_way(place: Place) -> None:
 def as_deployer(place: Place, folder: Path) -> KubernetesCluster:
     """Whoever has the Role that `shipit rbac` prints for the release, and nothing else."""
     place.kubectl("create", "serviceaccount", "deployer")
-    for one in place.target().role(place.desired("web"), ("ServiceAccount", "deployer")):
+    made, _ = place.target().role([place.desired("web")], ("ServiceAccount", "deployer"))
+    for one in made:
         place.kubectl("create", "-f", "-", stdin=one)
     token = place.kubectl("create", "token", "deployer").strip()
     found = json.loads(place.cluster.kubeconfig.read_text())
@@ -272,10 +273,15 @@ def test_the_printed_role_is_enough_for_all_that_shipit_does(
     assert isinstance(outcome, Succeeded)
     assert "Deployment/web" in deployer.remove(volumes=True)
     granted, used = _granted(place), _used(place)
-    assert used - granted == {("", "namespaces", "get"), (*REVIEWS, "create")}
+    assert used - granted == {
+        ("", "namespaces", "get"),
+        ("", "serviceaccounts", "get"),  # whether it names a Secret to pull with: else not verified
+        (*REVIEWS, "create"),
+    }
     # What these rules are for has not happened here.
     # What these are for has not happened here: terminals, a task that does not end, claims.
     assert granted - used == {
+        ("", "limitranges", "list"),  # there is no quota that counts
         ("", "pods/attach", "create"),
         ("", "pods/attach", "get"),
         ("", "pods/exec", "create"),
@@ -291,7 +297,7 @@ REVIEWS = ("authorization.k8s.io", "selfsubjectrulesreviews")
 def _granted(place: Place) -> set[tuple[str, str, str]]:
     return {
         (group, resource, verb)
-        for rule in place.target().role(place.desired("web"), None)[0]["rules"]
+        for rule in place.target().role([place.desired("web")], None)[0][0]["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]

@@ -231,7 +231,7 @@ def test_the_role_is_enough_for_exec_and_a_terminal(
     """On a server that enforces it: these two are asked of no fake node."""
     found, space = ground.found, ground.namespace
     found.kubectl("-n", space, "create", "serviceaccount", "deployer")
-    role = rbac.role("deployer", space, rbac.rules([]))
+    role = rbac.role("deployer", space, list(rbac.ALWAYS))
     bound = rbac.binding("deployer", space, rbac.subject_of("ServiceAccount", "deployer", space))
     for one in (role, bound):
         found.kubectl("-n", space, "create", "-f", "-", stdin=json.dumps(one))

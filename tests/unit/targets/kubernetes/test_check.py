@@ -9,14 +9,18 @@ import pytest
 from shipit.model.deployment import Desired, Finding
 from shipit.model.digest import Digest
 from shipit.model.image import Image
-from shipit.targets.kubernetes import check, pulling, quotas, rbac
-from shipit.targets.kubernetes.check import Look
+from shipit.targets.kubernetes import check, grants, permissions, quotas, rbac, resources
+from shipit.targets.kubernetes.grants import There
+from shipit.targets.kubernetes.look import Look
+from shipit.targets.kubernetes.resources import Resource
 from tests.fakes.namespace import NAME, Namespace
 
+IMAGE = f"docker.io/library/web@sha256:{'a' * 64}"
 DIGEST = Digest(f"sha256:{'a' * 64}")
 RULES = "selfsubjectrulesreviews"
 ACCESS = "selfsubjectaccessreviews"
 SELECTOR = "shipit.dev/instance=shop-qa"
+NOTHING = There()
 
 
 @pytest.fixture
@@ -45,6 +49,14 @@ def desired(repository: str = "registry.example/shop/web") -> Desired:
     )
 
 
+def rules(*objects: dict[str, Any]) -> list[rbac.Rule]:
+    return grants.needed(objects, There(), NAME, guessed)[NAME]
+
+
+def guessed(group: str, kind: str) -> Resource:
+    return resources.of_kind(group, kind) or Resource(resources.plural(kind))
+
+
 def found(shop: Namespace, *objects: dict[str, Any], **more: Any) -> list[Finding]:
     look = Look(shop.cluster(), "kubernetes", SELECTOR, desired(**more), objects)
     return list(check.everything(look))
@@ -55,13 +67,21 @@ def of(findings: list[Finding], subject: str) -> list[tuple[str, str]]:
 
 
 def deployment(replicas: int = 1, **resources: Any) -> dict[str, Any]:
-    container = {"name": "web", "resources": resources}
+    container = {"name": "web", "image": IMAGE, "resources": resources}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "web"},
         "spec": {"replicas": replicas, "template": {"spec": {"containers": [container]}}},
     }
+
+
+INGRESS = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "Ingress",
+    "metadata": {"name": "web"},
+    "spec": {"ingressClassName": ""},
+}
 
 
 # The server
@@ -104,20 +124,20 @@ def test_a_namespace_that_may_not_be_looked_at(shop: Namespace) -> None:
     shop.refusals[f"GET namespaces/{NAME}"] = (403, "namespaces is forbidden")
     [(level, what)] = of(found(shop), "namespace")
     assert level == "warning"
-    assert "cannot be looked at" in what
+    assert "not verified" in what
 
 
 # Permissions
 
 
 def test_what_is_not_allowed_is_named(shop: Namespace) -> None:
-    rules = [
+    given = [
         {"verbs": list(r.verbs), "apiGroups": [r.group], "resources": [r.resource]}
-        for r in rbac.rules([deployment()])
+        for r in rules(deployment())
         if r.resource not in ("deployments", "pods/exec")
     ]
     look_only = {"verbs": ["get", "list", "watch"], "apiGroups": ["apps"], "resources": ["*"]}
-    grant(shop, *rules, look_only)
+    grant(shop, *given, look_only)
     assert of(found(shop, deployment()), "permissions") == [
         ("warning", "create, get on pods/exec is not allowed: `shipit exec` does not work"),
         ("error", "create, delete, patch on deployments.apps is not allowed"),
@@ -125,7 +145,7 @@ def test_what_is_not_allowed_is_named(shop: Namespace) -> None:
 
 
 def test_the_role_that_is_printed_is_enough(shop: Namespace) -> None:
-    role = rbac.role("r", NAME, rbac.rules([deployment()]))
+    role = rbac.role("r", NAME, rules(deployment()))
     grant(shop, *role["rules"])
     assert of(found(shop, deployment()), "permissions") == [
         ("ok", "all that a deployment needs in shop")
@@ -140,7 +160,62 @@ def test_a_list_that_is_incomplete_is_asked_about(shop: Namespace) -> None:
     shop.answers[ACCESS] = {"status": {"allowed": False}}
     missing = of(found(shop), "permissions")
     assert ("error", "list, watch on pods is not allowed") in missing
-    assert len(missing) == len(rbac.rules([]))
+    assert len(missing) == len(rules())
+
+
+def look(shop: Namespace, *objects: dict[str, Any], there: There = NOTHING) -> Look:
+    return Look(shop.cluster(), "kubernetes", SELECTOR, desired(), objects, there=there)
+
+
+def test_what_goes_has_to_be_listed_and_deleted(shop: Namespace) -> None:
+    """The live ApplySet names an Ingress that the next release does not have."""
+    grant(shop, *rbac.role("r", NAME, rules(deployment()))["rules"])
+    there = There(frozenset({("networking.k8s.io", "Ingress"), ("apps", "Deployment")}))
+    assert of(list(check.everything(look(shop, deployment(), there=there))), "permissions") == [
+        ("error", "delete, list on ingresses.networking.k8s.io is not allowed")
+    ]
+
+
+def test_going_back_takes_what_the_earlier_release_had(shop: Namespace) -> None:
+    grant(shop, *rbac.role("r", NAME, rules(deployment()))["rules"])
+    earlier = {"1a2b3c4": (deployment(), INGRESS), "0f0f0f0": (deployment(),)}
+    [finding] = permissions.going_back(look(shop, deployment()), earlier)
+    assert (finding.level, finding.what) == (
+        "warning",
+        (
+            "going back to 1a2b3c4 takes create, delete, list, patch on"
+            " ingresses.networking.k8s.io, which is not allowed"
+        ),
+    )
+    grant(shop, *rbac.role("r", NAME, rules(deployment(), INGRESS))["rules"])
+    assert not list(permissions.going_back(look(shop, deployment()), earlier))
+
+
+def test_each_namespace_and_the_whole_cluster_are_asked_about(shop: Namespace) -> None:
+    """A review of rules is of one namespace; what has none is asked for by itself."""
+    elsewhere = {**INGRESS, "metadata": {"name": "web", "namespace": "edge"}}
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
+    objects = (deployment(), elsewhere, {**role, "metadata": {"name": "web"}})
+    shop.answers[ACCESS] = {"status": {"allowed": False}}
+    assert of(list(check.everything(look(shop, *objects))), "permissions") == [
+        (
+            "error",
+            (
+                "create, delete, list, patch on clusterroles.rbac.authorization.k8s.io"
+                " is not allowed in the whole cluster"
+            ),
+        )
+    ]
+    shop.answers[ACCESS] = {"status": {"allowed": True}}
+    assert of(list(check.everything(look(shop, *objects))), "permissions") == [
+        ("ok", "all that a deployment needs in shop, edge, the whole cluster")
+    ]
+    grant(shop, *rbac.role("r", NAME, rules(deployment()))["rules"])
+    missing = of(list(check.everything(look(shop, *objects))), "permissions")
+    assert (
+        "error",
+        "create, delete, list, patch on ingresses.networking.k8s.io is not allowed in edge",
+    ) in missing
 
 
 # Quotas
@@ -188,6 +263,10 @@ def test_what_a_quota_counts_must_be_said(shop: Namespace) -> None:
     assert of(found(shop, deployment()), "quotas") == [
         ("error", "web: limits.cpu is counted by a quota and not said: its pods would be refused")
     ]
+    shop.refusals["GET limitranges"] = (403, "limitranges is forbidden")
+    [(level, what)] = of(found(shop, deployment()), "quotas")
+    assert (level, "not verified" in what) == ("warning", True)
+    shop.refusals.clear()
     limit = {"type": "Container", "default": {"cpu": "100m"}}
     shop.put({"metadata": {"name": "defaults"}, "spec": {"limits": [limit]}}, "limitranges")
     assert of(found(shop, deployment()), "quotas")[0][0] == "ok"
@@ -295,55 +374,3 @@ def test_a_gateway_that_is_not_there(shop: Namespace) -> None:
     [(level, what)] = of(found(shop, route), "gateway")
     assert level == "error"
     assert "no kind Gateway" in what
-
-
-# Images
-
-ECR = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/web"
-GAR = "europe-docker.pkg.dev/acme/shop/web"
-
-
-@pytest.mark.parametrize(
-    ("where", "repository", "named", "level", "said"),
-    [
-        ("eks", ECR, set(), "ok", "AmazonEC2ContainerRegistryPullOnly"),
-        ("gke", ECR, set(), "warning", "nodes outside of EKS"),
-        ("gke", ECR, {"ecr"}, "ok", "nodes pull with ecr"),
-        ("gke", GAR, set(), "ok", "roles/artifactregistry.reader"),
-        ("", GAR, set(), "warning", "nodes outside of GKE"),
-        ("", "127.0.0.1:5000/web", {"x"}, "warning", "this machine's own"),
-        ("", "ghcr.io/acme/web", set(), "ok", "everybody may pull"),
-    ],
-)
-def test_whose_credentials_pull(
-    where: str, repository: str, named: set[str], level: str, said: str
-) -> None:
-    [finding] = pulling.findings(where, {"web": Image(repository, DIGEST)}, named)
-    assert finding.level == level
-    assert said in finding.what
-
-
-@pytest.mark.parametrize(
-    ("server", "kind", "provider"),
-    [
-        ("https://ABC.gr7.eu-west-1.eks.amazonaws.com", "kubernetes", "eks"),
-        ("https://10.0.0.1", "eks", "eks"),
-        ("https://gke-1.europe-west1.gke.goog", "kubernetes", "gke"),
-        ("https://10.0.0.1", "gke", "gke"),
-        ("https://10.0.0.1", "kubernetes", ""),
-    ],
-)
-def test_whose_cluster_it_is(server: str, kind: str, provider: str) -> None:
-    assert pulling.provider(server, kind) == provider
-
-
-def test_a_pull_secret_that_is_not_there(shop: Namespace) -> None:
-    account = {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": {"name": "web"},
-        "imagePullSecrets": [{"name": "ghcr"}],
-    }
-    assert ("error", "there is no Secret ghcr to pull with") in of(found(shop, account), "images")
-    shop.refusals["GET secrets/ghcr"] = (403, "secrets is forbidden")
-    assert {level for level, _ in of(found(shop, account), "images")} == {"ok"}
