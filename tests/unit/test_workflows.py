@@ -4,6 +4,7 @@ How they run is in test_workflow_runs.py; actionlint itself runs in `make check`
 """
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PROMOTE: dict[str, Any] = yaml.safe_load((ROOT / ".github/workflows/promote.yml").read_text())
+PROMOTE: dict[Any, Any] = yaml.safe_load((ROOT / ".github/workflows/promote.yml").read_text())
 ACTION: dict[str, Any] = yaml.safe_load(
     (ROOT / ".github/actions/setup-shipit/action.yml").read_text()
 )
 DEPLOYING = ("first", "second", "third", "fourth")
+PAGE = (ROOT / "docs/how-to/ci.md").read_text(encoding="utf-8")
+_NEEDED = re.compile(r"needs\.(\w+)\.outputs\.(\w+)")
 
 
 def steps(job: str) -> list[dict[str, Any]]:
@@ -60,6 +63,40 @@ def test_what_comes_from_outside_is_no_part_of_a_script() -> None:
     for job in PROMOTE["jobs"]:
         assert [s["run"] for s in steps(job) if "${{" in s.get("run", "")] == []
     assert [s["run"] for s in ACTION["runs"]["steps"] if "${{" in s.get("run", "")] == []
+
+
+def examples() -> list[Any]:
+    """The YAML of the page on CI."""
+    return [yaml.safe_load(block) for block in blocks()]
+
+
+def test_what_the_page_on_ci_gives_to_the_workflow_is_what_it_takes() -> None:
+    declared = PROMOTE[True]["workflow_call"]["inputs"]  # YAML 1.1 takes `on` for a boolean
+    calls = [job for one in examples() for job in one.get("jobs", {}).values() if "uses" in job]
+    (call,) = calls
+    required = {name for name, one in declared.items() if one.get("required")}
+    assert required <= set(call["with"]) <= set(declared)
+    for job in PROMOTE["jobs"].values():
+        assert set(job["permissions"]) <= set(call["permissions"])
+    for name in {*declared} - {"source", "ref", "version"}:
+        assert f"`{name}`" in PAGE or f"`{name}: " in PAGE, name
+
+
+def test_what_the_page_s_jobs_need_is_there() -> None:
+    for jobs in (one["jobs"] for one in examples() if "jobs" in one):
+        for job in jobs.values():
+            for needed, output in _NEEDED.findall(str(job)):
+                assert job["needs"] == needed
+                assert output in jobs[needed]["outputs"]
+
+
+def test_every_system_on_the_page_takes_up_one_environment_s_deployment() -> None:
+    """Without --env, `shipit resume` asks for rights in every one, and meets who works there."""
+    assert re.findall(r"shipit resume(?! --env)(?=[ \n\"])", "".join(blocks())) == []
+
+
+def blocks() -> list[str]:
+    return re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.mark.parametrize(("ci", "code"), [("true", 1), ("", 0)])
