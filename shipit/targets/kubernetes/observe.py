@@ -24,7 +24,7 @@ def observed(seen: Seen) -> Observed:
         own = pods.get(name, [])
         services[name] = _service(name, one, own, main_container(one))
         for beside in members(one)[1:]:
-            services.setdefault(beside, _service(beside, one, own, names.label(beside)))
+            services.setdefault(beside, _service(beside, one, own, beside))
     timed = (one for one in seen.objects.values() if one["kind"] == scheduled.KIND[1])
     services |= {found.name: found for found in map(scheduled.observed, timed)}
     return Observed(

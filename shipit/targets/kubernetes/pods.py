@@ -152,14 +152,13 @@ class Pod(_Fields, frozen=True, rename="camel"):
 
     def service_of(self, container: str) -> str:
         """What is no service's by its name (a mesh's proxy) is the head's."""
-        return next((m for m in self.members if names.label(m) == container), self.head)
+        return container if container in self.members else self.head
 
     def container_of(self, service: str) -> str:
         """The one named as the service; where none is, the pod's main one; "" for none."""
         found = [container.name for container in self.spec.containers]
-        named = (service, names.label(service))
         main = (self.metadata.annotations.main, *found) if service == self.head else ()
-        return next((name for name in (*named, *main) if name in found), "")
+        return next((name for name in (service, *main) if name in found), "")
 
     def has_been(self, container: str) -> bool:
         """Whether it came first, and has ended well."""

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shipit.targets.kubernetes import listing, names
+from shipit.targets.kubernetes import listing
 from tests.fakes.namespace import Namespace, pod
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -47,9 +47,9 @@ def test_a_container_beside_it_has_a_row_of_its_own() -> None:
 def test_services_that_share_a_pod_have_a_row_each() -> None:
     one = pod("web-1")
     for part in (one["spec"]["containers"], one["status"]["containerStatuses"]):
-        part += [{**part[0], "name": name} for name in (names.label("my_proxy"), "istio-proxy")]
-    one["metadata"]["annotations"] = {"shipit.dev/services": "web,my_proxy"}
-    assert [row["service"] for row in rows(one)] == ["web", "my_proxy", "web"]
+        part += [{**part[0], "name": name} for name in ("proxy", "istio-proxy")]
+    one["metadata"]["annotations"] = {"shipit.dev/services": "web,proxy"}
+    assert [row["service"] for row in rows(one)] == ["web", "proxy", "web"]
 
 
 def test_pods_are_read_in_the_few_fields_that_are_shown() -> None:
