@@ -18,12 +18,13 @@ from shipit.targets.docker.target import DockerEngine
 from shipit.targets.ecs.target import EcsCluster
 from shipit.targets.interface import Target
 from tests.fakes.around import Around
-from tests.fakes.cluster.contract import OnKubernetes, scripted
+from tests.fakes.clouds import eks_target, gke_target, on_eks, on_gke
+from tests.fakes.cluster.contract import OnKubernetes, by_kubeconfig, scripted
 from tests.fakes.cluster.kubernetes import Cluster
 from tests.fakes.ecs import SimulatedEcs, ends, runs
 from tests.fakes.engine import SH, Shop, pushed, worker
 from tests.fakes.ministack import ministack, runs_containers
-from tests.fakes.moto import CREDENTIALS
+from tests.fakes.moto import CREDENTIALS, moto_server
 from tests.fakes.target import FakeTarget
 
 BREAKS, ENDS = "exit 1", "echo done"
@@ -159,20 +160,52 @@ def ministack_ecs(
     cast("EcsCluster", bench.target()).remove(volumes=True)
 
 
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    with moto_server() as endpoint:
+        yield endpoint
+
+
 @pytest.fixture
-def kubernetes(cluster: Cluster) -> Iterator[OnKubernetes]:
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """In a cluster whose node does what the scripts say."""
     if cluster.node is None:
         pytest.skip("this cluster's nodes cannot be told what containers do")
     with cluster.namespace() as space:
-        scripted(cluster.node, space, BREAKS, ENDS)
-        yield OnKubernetes(Shop(_known("registry.test/web")), cluster, space, BREAKS, ENDS)
+        scripted(cluster.node, space, (BREAKS, ENDS))
+        yield space
         cluster.node.forget()
+
+
+@pytest.fixture
+def kubernetes(cluster: Cluster, namespace: str) -> OnKubernetes:
+    settings = by_kubeconfig(cluster, namespace)
+    return OnKubernetes(Shop(_known("registry.test/web")), settings, (BREAKS, ENDS))
+
+
+@pytest.fixture
+def gke(
+    cluster: Cluster, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[OnKubernetes]:
+    settings = gke_target(namespace)
+    with on_gke(cluster, settings, tmp_path, monkeypatch.setenv):
+        yield OnKubernetes(Shop(_known("registry.test/web")), settings, (BREAKS, ENDS))
+
+
+@pytest.fixture
+def eks(
+    cluster: Cluster, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moto: str
+) -> Iterator[OnKubernetes]:
+    settings = eks_target(namespace)
+    with on_eks(cluster, settings, tmp_path, monkeypatch.setenv, moto):
+        yield OnKubernetes(Shop(_known("registry.test/web")), settings, (BREAKS, ENDS))
 
 
 @pytest.fixture
 def kubelet(kubelet_cluster: Cluster, images: dict[str, Image]) -> Iterator[OnKubernetes]:
     with kubelet_cluster.namespace() as space:
-        yield OnKubernetes(Shop(images), kubelet_cluster, space, BREAKS, ENDS)
+        settings = by_kubeconfig(kubelet_cluster, space)
+        yield OnKubernetes(Shop(images), settings, (BREAKS, ENDS))
 
 
 @pytest.fixture(
@@ -181,6 +214,8 @@ def kubelet(kubelet_cluster: Cluster, images: dict[str, Image]) -> Iterator[OnKu
         pytest.param("simulated_ecs", id="ecs simulated"),
         pytest.param("docker", marks=pytest.mark.engine),
         pytest.param("kubernetes", marks=pytest.mark.cluster),
+        pytest.param("gke", marks=pytest.mark.cluster),
+        pytest.param("eks", marks=[pytest.mark.cluster, pytest.mark.aws]),
         pytest.param("kubelet", marks=[pytest.mark.cluster, pytest.mark.engine, pytest.mark.slow]),
         pytest.param(
             "ministack_ecs",

@@ -36,9 +36,9 @@ class Cluster:
         return done.stdout if check else done.stdout + done.stderr
 
     @contextmanager
-    def namespace(self, **labels: str) -> Iterator[str]:
+    def namespace(self, name: str = "", **labels: str) -> Iterator[str]:
         """A namespace of the test's own, ready for pods."""
-        name = f"t{uuid.uuid4().hex[:8]}"
+        name = name or f"t{uuid.uuid4().hex[:8]}"
         made = {
             "apiVersion": "v1",
             "kind": "Namespace",

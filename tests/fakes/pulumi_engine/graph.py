@@ -150,10 +150,10 @@ def references() -> Iterator[tuple[str, str]]:
                 yield path.stem, name
 
 
-def prepared(pipeline: str, folder: Path) -> Path:
-    """The reference pipeline as `shipit init` leaves it in a folder, its app called shop."""
+def prepared(pipeline: str, folder: Path, app: str = "shop") -> Path:
+    """The reference pipeline as `shipit init` leaves it in a folder."""
     path = folder / "shipit.yaml"
-    path.write_text((PIPELINES / f"{pipeline}.yaml").read_text().replace("APP", "shop"))
+    path.write_text((PIPELINES / f"{pipeline}.yaml").read_text().replace("APP", app))
     return path
 
 

@@ -1,5 +1,4 @@
-"""An engine behind ssh: Debian's sshd, started for each connection in inetd mode, so that it
-listens nowhere; for the tunnel it lives in a network namespace, where the port is free."""
+"""An engine behind ssh. For the tunnel it lives in a network namespace, where the port is free."""
 
 import os
 import shutil
@@ -16,12 +15,12 @@ from shipit.model.image import Image
 from shipit.model.progress import Succeeded
 from shipit.targets.docker.target import DockerEngine
 from shipit.targets.engine.tunnel import lent
+from tests.fakes import far_engine
 from tests.fakes.engine import Shop, deploy, web
 
-SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.skipif(not Path(SSHD).exists() or os.geteuid() != 0, reason="needs root and sshd"),
+    pytest.mark.skipif(bool(far_engine.missing()), reason=far_engine.missing()),
 ]
 HOST = "ssh://root@far.test"
 
@@ -29,28 +28,10 @@ HOST = "ssh://root@far.test"
 @pytest.fixture
 def reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Puts an `ssh` on PATH that reaches far.test; `through` is what starts its sshd."""
-    Path("/run/sshd").mkdir(exist_ok=True)
-    home = tmp_path / "ssh"
-    home.mkdir()
-    for name in ("host", "user"):
-        keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / name)]
-        subprocess.run(keygen, check=True)
-    (home / "sshd").write_text(
-        f"HostKey {home}/host\nAuthorizedKeysFile {home}/user.pub\nStrictModes no\n"
-        "PermitRootLogin prohibit-password\nUsePAM no\n"
-    )
+    far = far_engine.FarEngine(tmp_path, "far.test")
 
     def make(*through: str, key: str = "user") -> None:
-        start = " ".join([*through, SSHD, "-i", "-f", str(home / "sshd")])
-        (home / "config").write_text(
-            f"Host far.test\n  IdentityFile {home}/{key}\n  IdentitiesOnly yes\n"
-            f"  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n"
-            f"  ProxyCommand {start}\n"
-        )
-        ssh = home / "ssh"
-        ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {home}/config "$@"\n')
-        ssh.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{home}:{os.environ['PATH']}")
+        monkeypatch.setenv("PATH", far.reach(*through, key=key))
 
     return make
 
