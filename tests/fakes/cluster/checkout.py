@@ -35,7 +35,12 @@ class Checkout:
         self.folder.mkdir()
         self.shipit = Shipit(self.folder)
         settings = {"kubeconfig": kubeconfig, "namespace": namespace, "deadline": deadline}
-        (self.folder / "shipit.yaml").write_text(_SHIPIT.format(**settings))
+        self.write("shipit.yaml", _SHIPIT.format(**settings))
+
+    def write(self, path: str, text: str) -> None:
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
 
     def release(self, name: str, services: Mapping[str, tuple[Image, Json]]) -> str:
         """On record, a minute younger than the one before; its id. For each service its image, and
