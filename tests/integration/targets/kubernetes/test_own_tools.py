@@ -1,4 +1,4 @@
-"""What a team's own kustomize and helm write, from the checkout to the cluster: by digest, proven."""
+"""What kustomize and helm write, from the checkout to the cluster: by digest, and proven."""
 
 import json
 import stat
