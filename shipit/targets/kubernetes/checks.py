@@ -9,7 +9,7 @@ import msgspec
 
 from shipit.errors import ConfigurationError, RemoteError, ShipitError
 from shipit.model.deployment import Desired, Finding, Observed, Plan
-from shipit.targets.kubernetes import check, grants, permissions, users
+from shipit.targets.kubernetes import check, grants, permissions, progressive, users
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.connection import Call
 from shipit.targets.kubernetes.grants import There
@@ -140,5 +140,6 @@ class Checks(ABC):
         except RemoteError as error:
             if error.status != 404:
                 raise
-            return There()
-        return There.of(msgspec.json.decode(body))
+            body = b"null"
+        flagger = progressive.is_there(self.cluster)
+        return There.of(msgspec.json.decode(body), flagger=flagger)

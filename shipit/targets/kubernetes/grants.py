@@ -22,15 +22,17 @@ _GIVES_RIGHTS = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBin
 
 
 class There(msgspec.Struct, frozen=True):
-    """What an ApplySet's parent names: the kinds of its members, and their other namespaces."""
+    """What an ApplySet's parent names: the kinds of its members, and their other namespaces; and
+    whether the cluster has Flagger, which may move what is deployed."""
 
     kinds: frozenset[Kind] = frozenset()
     spaces: frozenset[str] = frozenset()
+    flagger: bool = False
 
     @classmethod
-    def of(cls, parent: Json | None) -> Self:
+    def of(cls, parent: Json | None, *, flagger: bool = False) -> Self:
         kinds = (applyset.version_kind(named) for named in applyset.kinds_of(parent))
-        return cls(frozenset(kinds), frozenset(applyset.namespaces_of(parent)))
+        return cls(frozenset(kinds), frozenset(applyset.namespaces_of(parent)), flagger)
 
 
 def needed(
@@ -84,7 +86,8 @@ def _rules(
     listed: Mapping[Kind, str],
 ) -> list[Rule]:
     found: dict[tuple[str, str], set[str]] = {}
-    for rule in rbac.ALWAYS if place == home else ():
+    always = (*rbac.ALWAYS, *([rbac.CANARIES] if there.flagger else ()))
+    for rule in always if place == home else ():
         found.setdefault((rule.group, rule.resource), set()).update(rule.verbs)
     kept = set[Kind]().union(*placed.values())
     for kind, plural in listed.items():

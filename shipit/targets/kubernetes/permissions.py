@@ -17,6 +17,7 @@ from shipit.targets.kubernetes.survey import in_parallel
 
 Json = dict[str, Any]
 _OPTIONAL = {
+    "canaries": "what Flagger makes of a rollout is not seen",
     "limitranges": "whether a limit is filled in where none is said is not known",
     "pods/attach": "`shipit run` has no terminal",
     "pods/exec": "`shipit exec` does not work",
@@ -33,7 +34,7 @@ def look_at(look: Look) -> Iterator[Finding]:
     for place, rules in missing.items():
         for rule in rules:
             what = f"{_rule(rule)} is not allowed{_where(place, home)}"
-            if rule.resource in _OPTIONAL and place == home:
+            if _is_optional(rule) and place == home:
                 yield Finding("warning", "permissions", f"{what}: {_OPTIONAL[rule.resource]}")
             else:
                 yield Finding("error", "permissions", what, _PRINTS)
@@ -52,6 +53,12 @@ def going_back(look: Look, earlier: Mapping[str, Sequence[Json]]) -> Iterator[Fi
                 what = f"going back to {release} takes {_rule(rule)}, which is not allowed"
                 where = _where(place, look.cluster.namespace)
                 yield Finding("warning", "permissions", f"{what}{where}", _PRINTS)
+
+
+def _is_optional(rule: Rule) -> bool:
+    """Canaries of one's own are written, too."""
+    is_read = set(rule.verbs) <= set(rbac.CANARIES.verbs)
+    return rule.resource in _OPTIONAL and (rule.resource != rbac.CANARIES.resource or is_read)
 
 
 def _needed(look: Look, objects: Sequence[Json] | None) -> dict[str, list[Rule]]:

@@ -133,6 +133,9 @@ def later_than_flagger(place: Place) -> None:
 def test_a_platform_teams_canary_has_the_last_word(flagger: Flagger) -> None:
     """And the way back to what it promoted is proven although its Canary does not move for it."""
     place = flagger.place
+    [role], _ = place.target().role([place.desired("web")], None)
+    assert ["canaries"] in [rule["resources"] for rule in role["rules"]]
+
     later_than_flagger(place)
     outcome = deploy(place, "2", lambda: flagger.promote("2"))
     assert outcome == Succeeded({"web": IMAGES["2"].digest})

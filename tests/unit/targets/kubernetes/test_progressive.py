@@ -7,8 +7,11 @@ import pytest
 
 from shipit.errors import RemoteError
 from shipit.model.digest import Digest
-from shipit.targets.kubernetes import progressive
+from shipit.targets.kubernetes import grants, permissions, progressive, rbac
 from shipit.targets.kubernetes.client import Cluster
+from shipit.targets.kubernetes.grants import There
+from shipit.targets.kubernetes.kinds import Kinds
+from shipit.targets.kubernetes.look import Look
 from shipit.targets.kubernetes.progressive import Flagger
 from shipit.targets.kubernetes.reach.access import Access
 from shipit.targets.kubernetes.standing import Mark, Want
@@ -108,3 +111,25 @@ def test_a_server_that_does_not_answer_is_no_absence(api: ScriptedApi) -> None:
     api.on(CANARIES, refuse(400, "what?"))
     with pytest.raises(RemoteError):
         look(api)
+
+
+@pytest.mark.parametrize("flagger", [True, False])
+def test_the_role_reads_canaries_where_flagger_is(flagger: bool) -> None:
+    wanted = grants.needed((), There(flagger=flagger), "shop", Kinds(None, ()).resource)["shop"]
+    assert (rbac.CANARIES in wanted) is flagger
+
+
+@pytest.mark.parametrize(
+    ("allowed", "level"), [(["list", "watch"], "ok"), (["list"], "warning"), ([], "warning")]
+)
+def test_check_says_that_canaries_may_not_be_read(
+    api: ScriptedApi, allowed: list[str], level: str
+) -> None:
+    every: Json = {"verbs": ["*"], "apiGroups": ["", "apps", "batch"], "resources": ["*", "*/*"]}
+    canaries = {"verbs": allowed, "apiGroups": ["flagger.app"], "resources": ["canaries"]}
+    granted = {"resourceRules": [every, canaries], "incomplete": False}
+    reviews = "POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+    api.on(reviews, Reply(201, {"status": granted}))
+    cluster = Cluster(Access(server=api.address, name="the cluster"), "shop")
+    look = Look(cluster, "kubernetes", "", None, (), (), There(flagger=True))
+    assert {finding.level for finding in permissions.look_at(look)} == {level}
