@@ -8,7 +8,7 @@ goes on from the number that `start` brings back.
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from shipit.errors import PreconditionError
+from shipit.errors import PreconditionError, RemoteError
 from shipit.targets.kubernetes import applyset, names, resources
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.pods import Pod
@@ -24,6 +24,7 @@ _SCHEDULED = ("batch/v1", "CronJob")
 _ROLLOUT = ("argoproj.io/v1alpha1", "Rollout")  # argo-rollouts, v1alpha1: `replicas`, as ours
 KINDS: Kinds = (*_SCALED, _EVERYWHERE, _SCHEDULED)
 _MOVING = 300.0  # seconds for pods to come and go
+_TRIES = 5  # while the controllers write what they see
 
 
 def kinds(parent: Mapping[str, Any] | None) -> Kinds:
@@ -91,15 +92,36 @@ def start(cluster: Cluster, found: Iterable[Json]) -> list[Json]:
 
 
 def _change(cluster: Cluster, one: Json, note: str | None, spec: Json) -> Json:
-    """Refused by the server (409) when somebody changed it since it was read."""
-    body = {
-        "metadata": {
-            "resourceVersion": one["metadata"]["resourceVersion"],
-            "annotations": {STOPPED: note},
-        },
-        "spec": spec,
-    }
-    return cluster.patch(one["apiVersion"], one["kind"], one["metadata"]["name"], body)
+    """Refused by the server (409) when somebody changed what is asked of it since it was read. Its
+    status moves all the time, and an answer that was lost may have been about this change."""
+    kind = (one["apiVersion"], one["kind"], one["metadata"]["name"])
+    for _ in range(_TRIES):
+        body = {
+            "metadata": {
+                "resourceVersion": one["metadata"]["resourceVersion"],
+                "annotations": {STOPPED: note},
+            },
+            "spec": spec,
+        }
+        try:
+            return cluster.patch(*kind, body)
+        except RemoteError as error:
+            now = cluster.get(*kind) if error.status == 409 else None
+            if now and _is_so(now, note, spec):
+                return now
+            if not now or now.get("spec") != one.get("spec"):
+                raise
+        one = {**one, "metadata": now["metadata"]}
+    raise RemoteError(
+        f"{resources.title(one)} changes faster than it can be changed",
+        f"it was refused {_TRIES} times",
+        "try again",
+    )
+
+
+def _is_so(one: Json, note: str | None, spec: Json) -> bool:
+    noted = (one["metadata"].get("annotations") or {}).get(STOPPED)
+    return noted == note and all((one.get("spec") or {}).get(k) == v for k, v in spec.items())
 
 
 def settle(

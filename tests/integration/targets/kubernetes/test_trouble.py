@@ -28,7 +28,7 @@ from tests.fakes.cluster.proxy import (
     lose,
     tell,
 )
-from tests.fakes.cluster.story import runs
+from tests.fakes.cluster.story import ends, runs
 from tests.fakes.project import FakeProject, fails, run
 from tests.integration.targets.kubernetes.conftest import IMAGES, Place
 
@@ -192,3 +192,33 @@ def test_a_server_that_is_not_there_at_all_changes_nothing(
     _, error = fails(deploy(project, Request("dev")), PreconditionError)
     assert error.why == "not yet"
     assert project.state().recent == ()
+
+
+def test_stopping_and_starting_whose_answers_are_lost(place: Place, proxy: ApiProxy) -> None:
+    """What was done is not asked for as a change of what is not there any more."""
+    place.deploy(place.desired("web", scale=2))
+    proxy.faults = [Fault(lose, "PATCH", APPLY)]
+    [stopped] = place.target().stop(["web"])
+    assert (stopped.desired, stopped.running) == (0, 0)
+    proxy.faults = [Fault(lose, "PATCH", APPLY)]
+    [started] = place.target().start(["web"])
+    assert (started.desired, started.running) == (2, 2)
+
+
+@pytest.mark.parametrize("mood", [drop, lose, answer(503, "not now")])
+def test_a_task_runs_once_whatever_becomes_of_its_requests(
+    place: Place, proxy: ApiProxy, mood: Act
+) -> None:
+    place.when(ends(0, "migrated"), "1", service="task")
+    proxy.faults = [
+        Fault(mood, "POST", "/jobs"),
+        Fault(mood, "GET", WATCH, count=2),
+        Fault(mood, "GET", "/jobs", count=2),
+    ]
+    before: Json = {"x-shipit": {"run": "before"}}
+    desired = place.desired("task", **before)
+    *said, outcome = place.target().run_task(desired, "task", "7")
+    assert outcome == Succeeded({"task": IMAGES["1"].digest})
+    assert "migrated" in [line for step in said if isinstance(step, Progress) for line in step.logs]
+    assert len(place.names("job")) == 1
+    assert len(place.names("pod")) == 1

@@ -106,6 +106,22 @@ def test_somebody_elses_change_in_between_is_not_run_over(shop: Namespace) -> No
     assert web(shop)["spec"] == {"replicas": 5}
 
 
+def test_a_status_that_moves_in_between_is_in_nobodys_way(shop: Namespace) -> None:
+    put(shop, "deployments", "web", replicas=3)
+    seen = found(shop)
+    put(shop, "deployments", "web", replicas=3)
+    lifecycle.stop(shop.cluster(), seen)
+    assert web(shop)["spec"] == {"replicas": 0}
+    assert web(shop)["metadata"]["annotations"] == {STOPPED: "3"}
+
+
+def test_what_changes_all_the_time_is_given_up(shop: Namespace) -> None:
+    put(shop, "deployments", "web", replicas=3)
+    shop.refusals["PATCH deployments/web"] = (409, "it has been modified")
+    with pytest.raises(RemoteError, match="Deployment/web changes faster"):
+        lifecycle.stop(shop.cluster(), found(shop))
+
+
 def test_it_watches_until_the_pods_are_so(shop: Namespace) -> None:
     """One list and one watch, however long it takes."""
     for name in ("web-1", "web-2"):
