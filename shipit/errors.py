@@ -5,6 +5,7 @@
     │   ├── ConfigurationError                a user's file is wrong: file, line, column, path in it
     │   ├── UnknownNameError                  no such environment, service or release; or too many
     │   └── PreconditionError                 not ready: no engine, a taken port
+    │       └── NoBucketError                 nor is the bucket there that is to keep the record
     ├── HeldError                    exit 3   a gate holds the release
     ├── RolledBackError              exit 4   not proven; the environment is back on what it had
     ├── SupersededError              exit 5   another deployment went past ours
@@ -80,6 +81,10 @@ class UnknownNameError(UsageError):
 
 class PreconditionError(UsageError):
     """Found before anything was changed: the world is not as the work needs it."""
+
+
+class NoBucketError(PreconditionError):
+    """The ledger is to be in a bucket that does not exist (yet)."""
 
 
 class HeldError(ShipitError):

@@ -18,15 +18,19 @@ def command(session: Session, environment: str, confirm: str) -> None:
     """
     from shipit.cli.present import stack as drawn
     from shipit.delivery import provisioning
+    from shipit.model.stack import Provisioned
 
+    if confirm and confirm != environment:
+        raise UsageError(f"{confirm!r} is not {environment!r}: nothing was destroyed")
     opened = provisioning.of_environment(session.project, environment)
     drawn.follow(session, opened.begin(refresh=False))
     plan = drawn.follow(session, opened.leave())
     if not session.as_json:
         drawn.plan(plan)
-    named = confirm or _asked(environment)
-    if named != environment:
-        raise UsageError(f"{named!r} is not {environment!r}: nothing was destroyed")
+    if not confirm and _asked(environment) != environment:
+        session.say("nothing was changed")
+        drawn.end(session, Provisioned(plan.project, plan.stack, {}), lambda: None)
+        return
     done = drawn.follow(session, opened.destroy())
     drawn.end(session, done, lambda: drawn.done(done))
 
@@ -39,5 +43,6 @@ def _asked(environment: str) -> str:
             "standard input is not a terminal",
             f"run it again with --confirm {environment}",
         )
-    answer: str = click.prompt(f"this deletes all of it; write {environment} to go on", err=True)
+    question = f"this deletes all of it; write {environment} to go on"
+    answer: str = click.prompt(question, default="", show_default=False, err=True)
     return answer

@@ -1,9 +1,15 @@
 """`shipit provision`: bring an environment's stack up, preview first."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from shipit.cli.session import Session, env_option, verb
 from shipit.errors import UsageError
+
+if TYPE_CHECKING:
+    from shipit.delivery.project import Project
+    from shipit.delivery.provisioning import Provisioning
 
 
 @verb("provision")
@@ -22,26 +28,31 @@ def command(
     """
     from shipit.cli.present import stack as drawn
     from shipit.cli.present.question import agreed
-    from shipit.delivery import provisioning
+    from shipit.model.stack import Provisioned
 
     if bool(environment) == infra:
         raise UsageError("which stack?", next_step="name one: --env ENV, or --infra")
-    opened = (
-        provisioning.of_account(session.project)
-        if infra
-        else provisioning.of_environment(session.project, environment)
-    )
+    opened = _opened(session.project, environment)
     drawn.follow(session, opened.begin(refresh=refresh))
-    plan = drawn.follow(session, opened.preview())
-    if preview or not plan.changes:
-        drawn.end(session, plan, lambda: drawn.plan(plan))
+    plan = drawn.follow(session, opened.preview(refresh=refresh))
     if preview:
+        drawn.end(session, plan, lambda: drawn.plan(plan))
         return
-    if plan.changes and not session.as_json:
+    if not session.as_json:
         drawn.plan(plan)
     if plan.changes and not yes and not agreed("apply these changes?", "they would be applied"):
         session.say("nothing was changed")
+        drawn.end(session, Provisioned(plan.project, plan.stack, {}), lambda: None)
         return
-    done = drawn.follow(session, opened.up())
-    if plan.changes:
-        drawn.end(session, done, lambda: drawn.done(done))
+    done = drawn.follow(session, opened.up(refresh=refresh))
+    drawn.end(session, done, lambda: drawn.done(done) if plan.changes else None)
+
+
+def _opened(project: "Project", environment: str) -> "Provisioning":
+    if environment:
+        from shipit.delivery.provisioning import of_environment
+
+        return of_environment(project, environment)
+    from shipit.delivery.foundations import of_account
+
+    return of_account(project)

@@ -21,11 +21,10 @@ from shipit.provision import home, program, words
 if TYPE_CHECKING:
     from shipit.provision.stack import Stack
 
-STACKS, INFRA = "stacks", "infra"
-_ACCOUNT = "account"  # infra/ has one stack: there is one of it in an account
+STACKS = "stacks"
 
 
-class Provisioning(msgspec.Struct, frozen=True):
+class Provisioning(msgspec.Struct):
     """A stack and whose it is. `environment` is empty for the account's own."""
 
     project: Project
@@ -33,33 +32,49 @@ class Provisioning(msgspec.Struct, frozen=True):
     stack: "Stack"
 
     def begin(self, *, refresh: bool) -> Generator[Progress, None, None]:
-        """Looks for what an earlier run left behind, before anything is asked of a cloud.
+        """Looks for what an earlier run left behind, before anything is asked of a cloud, and
+        changes nothing.
 
-        Raises LeasedError for a lock, PreconditionError for operations in the middle.
+        Raises LeasedError for a lock, PreconditionError for operations in the middle that no
+        refresh is going to forget.
         """
         self.stack.require()
-        self._unlocked()
-        if not self.stack.exists():
+        self._unlocked(self.stack)
+        pending = self.stack.pending() if self.stack.exists() else ()
+        if not pending:
             return
-        if refresh:
-            counts = yield from self.stack.refresh()
-            said = ", ".join(f"{number} {what}" for what, number in counts.items())
-            yield self._said(f"read again: {said or 'as it is on record'}")
-        elif pending := self.stack.pending():
+        what = f"stack {self.stack.name} was interrupted in the middle of " + ", ".join(
+            f"{p.action} {p.type} {p.name}" for p in pending
+        )
+        if not refresh:
             raise PreconditionError(
-                f"stack {self.stack.name} was interrupted in the middle of "
-                + ", ".join(f"{p.action} {p.type} {p.name}" for p in pending),
+                what,
                 "nobody saw how that ended: the cloud may have the resource, and the state not",
                 "look for it in the cloud, delete what is there of it, then run"
                 f" `{self._verb} --refresh`, which reads the rest again",
             )
+        yield self._said(f"{what}: a refresh forgets it")
 
-    def preview(self) -> Generator[Progress, None, StackPlan]:
-        return (yield from self.stack.preview())
+    def preview(self, *, refresh: bool = False) -> Generator[Progress, None, StackPlan]:
+        """What `up` would do; nothing is changed, and no state written."""
+        return (yield from self.stack.preview(refresh=refresh))
 
-    def up(self) -> Generator[Progress, None, Provisioned]:
-        self._unlocked()
+    def up(self, *, refresh: bool = False) -> Generator[Progress, None, Provisioned]:
+        """`refresh`: first every resource is read again from its cloud."""
+        self._unlocked(self.stack)
+        if refresh:
+            yield from self._refreshed()
         done = yield from self.stack.up()
+        return self._recorded(done)
+
+    def _refreshed(self) -> Generator[Progress, None, None]:
+        if not self.stack.exists():
+            return
+        counts = yield from self.stack.refresh()
+        said = ", ".join(f"{number} {what}" for what, number in counts.items())
+        yield self._said(f"read again: {said or 'as it is on record'}")
+
+    def _recorded(self, done: Provisioned) -> Provisioned:
         self._record(
             StackProvisioned(
                 stack=done.stack,
@@ -72,7 +87,7 @@ class Provisioning(msgspec.Struct, frozen=True):
 
     def leave(self) -> Generator[Progress, None, StackPlan]:
         """What `destroy` would delete. Raises PreconditionError for what is protected."""
-        self._unlocked()
+        self._unlocked(self.stack)
         if not self.stack.exists():
             raise PreconditionError(
                 f"there is no stack {self.stack.name}", next_step="there is nothing to destroy"
@@ -104,21 +119,19 @@ class Provisioning(msgspec.Struct, frozen=True):
     def _said(self, text: str) -> Progress:
         return Progress(Stage.PROVISION, Mark.INFO, "", text, self.environment)
 
-    def _unlocked(self) -> None:
+    def _unlocked(self, stack: "Stack") -> None:
         """Where Pulumi's state is in a store that shipit reads too; a service says it itself."""
-        place = _home(self.project, self.environment).store
-        if not place:
+        if not stack.home.store:
             return
-        store = open_store(place, self.project.root)
-        for name in store.list(self.stack.locks):
-            found = store.get(f"{self.stack.locks}/{name}")
+        store = open_store(stack.home.store, self.project.root)
+        for name in store.list(stack.locks):
+            found = store.get(f"{stack.locks}/{name}")
             lock: dict[str, Any] = codec.decode(found, dict[str, Any]) if found else {}
             owner = "{username}@{hostname} pid {pid}, since {timestamp}".format_map(
                 {k: lock.get(k, "?") for k in ("username", "hostname", "pid", "timestamp")}
             )
-            folder = self.stack.folder.name
-            where = f"stack {self.stack.name} of {folder}/"
-            raise words.locked(where, owner, self.stack.name, folder)
+            where = f"stack {stack.name} of {stack.folder.name}/"
+            raise words.locked(where, owner, stack.cancel)
 
 
 def of_environment(project: Project, environment: str) -> Provisioning:
@@ -127,18 +140,9 @@ def of_environment(project: Project, environment: str) -> Provisioning:
 
     found = project.environment(environment)
     folder = program.project(project.root, STACKS)
-    name = _name(found)
-    return Provisioning(
-        project, environment, Stack(folder, name, _home(project, environment), environment)
-    )
-
-
-def of_account(project: Project) -> Provisioning:
-    """What an account has once: registries, the ledger's bucket, keys, trust."""
-    from shipit.provision.stack import Stack
-
-    folder = program.project(project.root, INFRA)
-    return Provisioning(project, "", Stack(folder, _ACCOUNT, _home(project, ""), ""))
+    secrets = str(found.stack.get("secrets", ""))
+    kept = home.home(project.pipeline.ledger, project.root, folder, secrets)
+    return Provisioning(project, environment, Stack(folder, _name(found), kept, environment))
 
 
 def _name(environment: Environment) -> str:
@@ -150,8 +154,3 @@ def _name(environment: Environment) -> str:
             "name the same one in each, or take the others' settings by hand",
         )
     return names.pop() if names else environment.name
-
-
-def _home(project: Project, environment: str) -> home.Home:
-    settings = project.environment(environment).stack if environment else {}
-    return home.home(project.pipeline.ledger, project.root, str(settings.get("secrets", "")))

@@ -6,7 +6,7 @@ tests hold it to what obstore says of real answers.
 
 import re
 
-from shipit.errors import PreconditionError, RemoteError, ShipitError, StoreError
+from shipit.errors import NoBucketError, PreconditionError, RemoteError, ShipitError, StoreError
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z0-9]+)</Code>")
@@ -19,7 +19,7 @@ _KNOWN = {
     # the store's code, or a phrase of obstore's: why, and what to do now
     "NoSuchBucket": (
         "there is no such bucket",
-        "create it, or correct `ledger:` in shipit.yaml",
+        "create it (`shipit provision --infra` may), or correct `ledger:` in shipit.yaml",
     ),
     "InvalidAccessKeyId": (_REFUSED, _RENEW),
     "SignatureDoesNotMatch": (_REFUSED, _RENEW),
@@ -48,6 +48,7 @@ def status_of(error: Exception) -> int:
 
 
 def missing_bucket(error: Exception) -> bool:
+    """In S3's words, or in Google's."""
     return "NoSuchBucket" in str(error) or "bucket does not exist" in str(error)
 
 
@@ -63,7 +64,8 @@ def translated(error: Exception, store: str, request: str, *, first: bool) -> Sh
         )
     temporary = status in {0, 408, 409, 429} or status >= 500
     if first and next_step:
-        return PreconditionError(f"the ledger in {store} cannot be used", why, next_step)
+        kind = NoBucketError if missing_bucket(error) else PreconditionError
+        return kind(f"the ledger in {store} cannot be used", why, next_step)
     return RemoteError(
         what, why, next_step or "try again", request=request, status=status, temporary=temporary
     )

@@ -17,21 +17,21 @@ class StackChange(msgspec.Struct, frozen=True, omit_defaults=True):
     protected: bool = False
 
 
-class StackPlan(msgspec.Struct, frozen=True, omit_defaults=True):
+class StackPlan(msgspec.Struct, frozen=True, omit_defaults=True, tag="result", tag_field="event"):
     """A preview. `same` is how many resources stay as they are."""
 
     project: str
     stack: str
     changes: tuple[StackChange, ...]
     same: int = 0
-    outputs: dict[str, Any] = {}
 
     def count(self, action: str) -> int:
         return sum(change.action == action for change in self.changes)
 
 
-class Provisioned(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What `shipit provision` and `destroy` did. `outputs` are those that are no secret."""
+class Provisioned(msgspec.Struct, frozen=True, omit_defaults=True, tag="result", tag_field="event"):
+    """What `shipit provision` and `destroy` did: how many resources were created, updated and so
+    on. `outputs` are those that are no secret."""
 
     project: str
     stack: str

@@ -110,7 +110,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     A state of another `version` is not read, but folded again: what is in one has changed."""
 
     number: int = 0
-    version: int = 3
+    version: int = 4
     releases: tuple[ReleaseSummary, ...] = ()
     environments: dict[str, EnvironmentState] = {}
     deployments: int = 0
@@ -165,10 +165,13 @@ def _step(state: State, event: e.Event, commit: e.Commit) -> State:
 def _stacks(
     state: State, event: e.StackProvisioned | e.StackDestroyed, commit: e.Commit
 ) -> dict[str, StackRecord]:
-    others = {name: stack for name, stack in state.stacks.items() if name != event.stack}
+    """An account's stack is of no environment, and no target's: an environment of the same name has
+    one of its own."""
+    key = event.stack if event.environment else f"{event.project}/{event.stack}"
+    others = {name: stack for name, stack in state.stacks.items() if name != key}
     if isinstance(event, e.StackDestroyed):
         return others
-    return {**others, event.stack: StackRecord(event.outputs, commit.at, commit.by.name)}
+    return {**others, key: StackRecord(event.outputs, commit.at, commit.by.name)}
 
 
 def _with_release(state: State, release: ReleaseSummary) -> State:

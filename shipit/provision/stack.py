@@ -4,7 +4,9 @@ Each is a generator of Progress whose return value is what came of it. Pulumi's 
 along in errors; its values never do, since a property may be a secret.
 """
 
+import json
 import queue
+import shlex
 import threading
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
@@ -58,7 +60,7 @@ class Stack:
     def __init__(self, folder: Path, name: str, home: Home, environment: str) -> None:
         self.folder, self.name = folder, name
         self.project = program.name_of(folder)
-        self._home, self._environment = home, environment
+        self.home, self._environment = home, environment
         self._interrupts = program.Interrupts()
         self._command: PulumiCommand | None = None
         self._opened: PulumiStack | None = None
@@ -68,9 +70,28 @@ class Stack:
         """Where in the home's store its locks are, a file each (Pulumi's DIY backends)."""
         return f".pulumi/locks/organization/{self.project}/{self.name}"
 
-    def require(self) -> None:
+    @property
+    def is_kept_here(self) -> bool:
+        """Whether its state is in the home's folder on this machine; asked without Pulumi."""
+        if self.home.folder is None:
+            return False
+        kept = self.home.folder / ".pulumi" / "stacks" / self.project
+        return any((kept / f"{self.name}.json{end}").is_file() for end in ("", ".gz"))
+
+    def by_hand(self, *words: str) -> str:
+        """What does it without shipit, for a shell, in whatever folder that is."""
+        command = ["pulumi", *words, "--cwd", str(self.folder), "--stack", self.name]
+        return self.home.setting + shlex.join(command)
+
+    @property
+    def cancel(self) -> str:
+        """The command that takes its lock away."""
+        return self.by_hand("cancel", "--yes")
+
+    def require(self) -> "PulumiCommand":
         """Raises PreconditionError when there is nothing to run it with."""
         self._command = self._command or program.find(self._interrupts)
+        return self._command
 
     def exists(self) -> bool:
         from pulumi.automation import StackNotFoundError
@@ -83,36 +104,60 @@ class Stack:
 
     def pending(self) -> tuple[Pending, ...]:
         """What an interrupted run left in the middle."""
-        stack = self._open(create=True)
-        state = self._asked(stack.export_stack).deployment or {}
         return tuple(
             Pending(o["type"], *_words(o["resource"]["urn"]))
-            for o in state.get("pending_operations") or ()
+            for o in self._state().get("pending_operations") or ()
         )
 
     def protected(self) -> tuple[str, ...]:
         """The resources that may not be deleted, by type and name."""
-        stack = self._open(create=False)
-        state = self._asked(stack.export_stack).deployment or {}
         return tuple(
-            " ".join(_words(r["urn"])) for r in state.get("resources") or () if r.get("protect")
+            " ".join(_words(r["urn"]))
+            for r in self._state().get("resources") or ()
+            if r.get("protect")
         )
 
-    def preview(self, *, destroy: bool = False) -> Generator[Progress, None, StackPlan]:
-        """What `up` (or `destroy`) would do."""
+    def made(self) -> frozenset[tuple[str, str]]:
+        """By type and name, and by the id in its cloud, what it has made."""
+        found = ((*_words(r["urn"]), r.get("id")) for r in self._state().get("resources") or ())
+        return frozenset(
+            (f"{kind} {name}", made) for kind, name, made in found if made and _is_made(kind)
+        )
+
+    def exported(self) -> str:
+        """Its state, with the secrets in it as Pulumi encrypted them."""
+        return self._pulumi("stack", "export")
+
+    def take(self, exported: Path) -> None:
+        """Made if it is not there, it gets a state that was exported. What was in the middle of an
+        operation is forgotten by that."""
+        self._open(create=True)
+        self._pulumi("stack", "import", "--file", str(exported))
+
+    def forget(self) -> None:
+        """Its state is not kept here any more: nothing of what it made is touched. Its settings
+        stay, and with them what its secrets are encrypted with."""
+        self._pulumi("stack", "rm", "--yes", "--force", "--preserve-config")
+        self._opened = None
+
+    def preview(
+        self, *, destroy: bool = False, refresh: bool = False
+    ) -> Generator[Progress, None, StackPlan]:
+        """What `up` (or `destroy`) would do; with `refresh`, after every resource was read again.
+        Nothing is written down."""
         stack = self._open(create=not destroy)
         yield Progress(Stage.PROVISION, Mark.RUNNING, "", "previewing", self._environment)
         changes: dict[str, StackChange] = {}
         same = 0
-        act = stack.preview_destroy if destroy else stack.preview
+        act = stack.preview_destroy if destroy else partial(stack.preview, refresh=refresh)
         for event in self._events(act, "previewing"):
             before = event.resource_pre_event
             if before is None:
                 continue
             change = _change(before.metadata)
-            if change:
+            if change and change.action != "refresh":
                 changes[before.metadata.urn] = change
-            elif not before.metadata.type.startswith("pulumi:"):
+            elif change is None and not before.metadata.type.startswith("pulumi:"):
                 same += 1
         return StackPlan(self.project, self.name, tuple(changes.values()), same)
 
@@ -150,10 +195,12 @@ class Stack:
         )
 
         options = LocalWorkspaceOptions(
-            env_vars=self._home.environment,
-            secrets_provider=self._home.secrets or None,
+            env_vars=self.home.environment,
+            secrets_provider=self.home.secrets or None,
             pulumi_command=self._command,
         )
+        if self.home.folder:
+            self.home.folder.mkdir(parents=True, exist_ok=True)
         make = create_or_select_stack if create else select_stack
         try:
             self._opened = make(self.name, work_dir=str(self.folder), opts=options)
@@ -162,6 +209,17 @@ class Stack:
         except CommandError as error:
             self._translate(error, "open")
         return self._opened
+
+    def _state(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads(self.exported()).get("deployment") or {}
+        return state
+
+    def _pulumi(self, *words: str) -> str:
+        """What it prints."""
+        self._open(create=False)
+        run = partial(self.require().run, [*words, "--stack", self.name], str(self.folder))
+        said: str = self._asked(lambda: run(self.home.environment)).stdout
+        return said
 
     def _asked(self, ask: Callable[[], Any]) -> Any:
         from pulumi.automation import CommandError
@@ -232,7 +290,7 @@ class Stack:
         if not isinstance(error, CommandError):
             raise error
         where = f"stack {self.name} of {self.folder.name}/"
-        if problem := ending(str(error), where, self.name, self.folder.name):
+        if problem := ending(str(error), where, self.cancel):
             raise problem from None
         said = failed(heard, str(error))
         kind = PreconditionError if doing in ("open", "previewing") else RemoteError
@@ -262,3 +320,8 @@ def _words(urn: str) -> tuple[str, str]:
     kind, name = urn.split("::", 3)[2:]
     package, module, type_ = [*kind.rpartition("$")[2].split(":"), "", ""][:3]
     return f"{package}:{module.partition('/')[0]}:{type_}", name
+
+
+def _is_made(kind: str) -> bool:
+    """Providers have ids too, but only Pulumi's own."""
+    return not kind.startswith("pulumi:")

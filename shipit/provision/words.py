@@ -9,12 +9,13 @@ _LOCK = re.compile(r"created by (?P<who>\S+) \(pid (?P<pid>\d+)\) at (?P<at>\S+)
 _LINES = 12
 
 
-def ending(said: str, where: str, stack: str, folder: str) -> ShipitError | None:
-    """The endings that have a recovery of their own; None for any other."""
+def ending(said: str, where: str, cancel: str) -> ShipitError | None:
+    """The endings that have a recovery of their own; None for any other. `cancel` is the command
+    that takes a lock away."""
     if "currently locked by" in said or "Another update is currently in progress" in said:
         found = _LOCK.search(said)
         owner = f"{found['who']} pid {found['pid']}, since {found['at']}" if found else ""
-        return locked(where, owner, stack, folder)
+        return locked(where, owner, cancel)
     if "incorrect passphrase" in said:
         return PreconditionError(
             f"{where} does not open with this passphrase",
@@ -23,12 +24,11 @@ def ending(said: str, where: str, stack: str, folder: str) -> ShipitError | None
     return None
 
 
-def locked(where: str, owner: str, stack: str, folder: str) -> LeasedError:
+def locked(where: str, owner: str, cancel: str) -> LeasedError:
     return LeasedError(
         f"{where} is locked{f' by {owner}' if owner else ''}",
         "an update is under way, or one was killed",
-        f"wait for it; if its owner is gone: `pulumi cancel --cwd {folder} --stack {stack}`"
-        ", then run this again",
+        f"wait for it; if its owner is gone: `{cancel}`, then run this again",
     )
 
 

@@ -5,11 +5,13 @@ The folder outlives the engine's plugins: one file a resource, named by its id, 
 
 import json
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 FOLDER = "SHIPIT_TEST_CLOUD"
+_COUNTING = threading.Lock()  # the engine asks for several resources at once
 
 
 class Cloud:
@@ -44,34 +46,38 @@ class Cloud:
     def delete(self, name: str) -> None:
         self._path(name).unlink(missing_ok=True)
 
-    def break_at(self, number: int, how: str) -> None:
-        """The `number`th creation from now on fails (`fail`), never answers (`hang`), or answers
-        after two seconds (`slow`)."""
-        faults = {"left": number, "how": how}
+    def break_at(self, number: int, how: str, operation: str = "create") -> None:
+        """The `number`th creation (`update`, `delete`) from now on fails (`fail`), never answers
+        (`hang`), or answers after two seconds (`slow`)."""
+        faults = {"left": number, "how": how, "operation": operation}
         (self.folder / "faults.json").write_text(json.dumps(faults))
 
     def mend(self) -> None:
-        (self.folder / "faults.json").unlink(missing_ok=True)
+        for name in ("faults.json", "hanging"):
+            (self.folder / name).unlink(missing_ok=True)
 
     @property
     def hanging(self) -> bool:
         return (self.folder / "hanging").exists()
 
-    def creating(self, kind: str) -> str:
-        """What is wrong with this creation, "" for nothing."""
-        path = self.folder / "faults.json"
-        if not path.exists():
-            return ""
-        faults = json.loads(path.read_text())
-        faults["left"] -= 1
-        path.write_text(json.dumps(faults))
-        if faults["left"] != 0:
-            return ""
-        if faults["how"] in ("hang", "slow"):
+    def fault(self, operation: str, kind: str) -> str:
+        """What is wrong with this creation, update or deletion, "" for nothing."""
+        how = self._counted(operation)
+        if how in ("hang", "slow"):
             (self.folder / "hanging").touch()
-            time.sleep(3600 if faults["how"] == "hang" else 2)
+            time.sleep(3600 if how == "hang" else 2)
             return ""
-        return f"{kind}: the quota of this account is used up"
+        return f"{kind}: the quota of this account is used up" if how else ""
+
+    def _counted(self, operation: str) -> str:
+        path = self.folder / "faults.json"
+        with _COUNTING:
+            faults = json.loads(path.read_text()) if path.exists() else {}
+            if faults.get("operation") != operation:
+                return ""
+            faults["left"] -= 1
+            path.write_text(json.dumps(faults))
+        return str(faults["how"]) if faults["left"] == 0 else ""
 
     def _path(self, name: str) -> Path:
         return self.folder / "resources" / f"{name}.json"

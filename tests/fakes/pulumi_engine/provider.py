@@ -2,12 +2,10 @@
 (pulumirpc.ResourceProvider) over a cloud in a folder.
 
 What a program gives is held against the SDK's own types, which are generated from the providers'
-schemas: a property that they do not have is refused.
+schemas. A bucket is also made in the S3 that SHIPIT_TEST_S3 names, where there is one.
 """
 
-import importlib
-import inspect
-import re
+import os
 import sys
 import uuid
 from concurrent import futures
@@ -19,9 +17,13 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import ResourceProviderServicer, plugin_pb2, provider_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import add_ResourceProviderServicer_to_server
 
+from tests.fakes.moto import make_bucket
 from tests.fakes.pulumi_engine.cloud import Cloud
+from tests.fakes.pulumi_engine.inputs import wrong
 from tests.fakes.pulumi_engine.known import answer, computed
 from tests.fakes.pulumi_engine.orphan import ends_with_parent
+
+S3 = "SHIPIT_TEST_S3"
 
 
 class Provider(ResourceProviderServicer):
@@ -57,7 +59,7 @@ class Provider(ResourceProviderServicer):
         given = json_format.MessageToDict(request.news)
         failures = [
             provider_pb2.CheckFailure(property=name, reason=why)
-            for name, why in _wrong(_type(request.urn), given)
+            for name, why in wrong(_type(request.urn), given)
         ]
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
@@ -76,8 +78,9 @@ class Provider(ResourceProviderServicer):
         inputs = json_format.MessageToDict(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=request.properties)
-        if why := self._cloud.creating(kind):
-            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, why)
+        self._meet("create", kind, context)
+        if kind == "aws:s3/bucket:Bucket" and S3 in os.environ:
+            make_bucket(os.environ[S3], inputs["bucket"])
         made = f"{name.replace('/', '-')}-{uuid.uuid4().hex[:8]}"
         self._cloud.put(made, {"type": kind, "name": name, "inputs": inputs})
         return provider_pb2.CreateResponse(id=made, properties=_outputs(kind, name, made, inputs))
@@ -95,10 +98,12 @@ class Provider(ResourceProviderServicer):
         kind, name = _type(request.urn), request.urn.rpartition("::")[2]
         inputs = json_format.MessageToDict(request.news)
         if not request.preview:
+            self._meet("update", kind, context)
             self._cloud.put(request.id, {"type": kind, "name": name, "inputs": inputs})
         return provider_pb2.UpdateResponse(properties=_outputs(kind, name, request.id, inputs))
 
     def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._meet("delete", _type(request.urn), context)
         self._cloud.delete(request.id)
         return empty_pb2.Empty()
 
@@ -108,6 +113,11 @@ class Provider(ResourceProviderServicer):
         if found is None:
             context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{request.tok} is not played here")
         return provider_pb2.InvokeResponse(**{"return": _struct(found or {})})
+
+    def _meet(self, operation: str, kind: str, context: Any) -> None:
+        """What a test wants to go wrong."""
+        if why := self._cloud.fault(operation, kind):
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, why)
 
 
 def _type(urn: str) -> str:
@@ -123,21 +133,6 @@ def _struct(values: dict[str, Any]) -> struct_pb2.Struct:
     made = struct_pb2.Struct()
     json_format.ParseDict(values, made)
     return made
-
-
-def _wrong(kind: str, given: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the SDK's class for the resource says against it."""
-    package, module, name = kind.split(":")
-    found = importlib.import_module(f"pulumi_{package}.{module.partition('/')[0]}")
-    # The SDK itself refuses what is missing, before it comes here.
-    allowed = inspect.signature(getattr(found, name)._internal_init).parameters
-    names = {_snake(key): key for key in given if not key.startswith("__")}
-    return [(k, f"{name} has no such property") for n, k in names.items() if n not in allowed]
-
-
-def _snake(name: str) -> str:
-    """The SDK's own way: `vpcId` is vpc_id, `ipv6CidrBlock` ipv6_cidr_block."""
-    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
 
 
 def main(package: str, version: str) -> None:

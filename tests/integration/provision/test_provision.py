@@ -1,18 +1,46 @@
 """`shipit provision` and `destroy` on the real Pulumi engine, with a cloud in a folder."""
 
-import os
+import shlex
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from tests.fakes.command import Shipit, refused
-from tests.fakes.engine import wait_for
+from tests.fakes.command import Shipit, contents
 from tests.fakes.pulumi_engine.cloud import Cloud
+from tests.fakes.pulumi_engine.running import stuck
 from tests.fakes.pulumi_engine.shop import PROGRAM
+from tests.fakes.terminal import answered
 
 pytestmark = [pytest.mark.pulumi]
+
+
+def printed(said: str, word: str) -> str:
+    """The command in a message that has this word."""
+    (found,) = [part for part in said.split("`")[1::2] if word in part]
+    return " ".join(found.split())
+
+
+def run_in_a_shell(command: str, shop: Shipit) -> None:
+    """As it was printed, where the user is."""
+    where = shop.folder / "docs" / "notes"
+    where.mkdir(parents=True)
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=where,
+        env=shop.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def states(shop: Shipit) -> dict[str, bytes]:
+    """Pulumi's states, and the copies that it keeps of each when it writes one."""
+    found = contents(shop.folder / ".shipit" / "pulumi" / ".pulumi")
+    return {name: text for name, text in found.items() if not name.startswith("locks/")}
 
 
 def change(shop: Shipit, old: str, new: str) -> None:
@@ -89,29 +117,30 @@ def test_drift_is_found_by_a_refresh(shop: Shipit, cloud: Cloud) -> None:
 def test_killed_in_the_middle_says_the_exact_recovery(shop: Shipit, cloud: Cloud) -> None:
     """Failure mode 33: locks and operations in the middle are found first."""
     cloud.break_at(4, "hang")
-    process = shop.start("provision", "--env", "staging", "--yes")
-    wait_for(lambda: cloud.hanging)
-    _kill_all(process.pid)
-    process.communicate(timeout=30)
+    with stuck(shop, cloud, "provision", "--env", "staging", "--yes"):
+        pass
     cloud.mend()
     made = len(cloud.resources)
 
     locked = shop("provision", "--env", "staging", "--yes")
     assert locked.code == 6, locked.told()
-    assert "`pulumi cancel --cwd stacks --stack staging`" in locked.err
-    cancel = ["pulumi", "cancel", "--cwd", "stacks", "--stack", "staging", "--yes"]
-    home = f"file://{shop.folder / '.shipit' / 'pulumi'}"
-    env = {**shop.environment(), "PULUMI_BACKEND_URL": home}
-    done = subprocess.run(cancel, cwd=shop.folder, env=env, check=False)
-    assert done.returncode == 0
+    run_in_a_shell(printed(locked.err, "cancel"), shop)
 
     pending = shop("provision", "--env", "staging", "--yes")
     assert pending.code == 2, pending.told()
     assert "was interrupted in the middle of creating aws:" in pending.err
-    assert "`shipit provision --env staging --refresh`" in pending.err
     assert len(cloud.resources) == made
 
-    ran = shop("provision", "--env", "staging", "--yes", "--refresh")
+    recovery = shlex.split(printed(pending.err, "refresh"))
+    before = states(shop)
+    looked = shop(*recovery[1:], "--preview")
+    assert looked.code == 0, looked.told()
+    assert "a refresh forgets it" in looked.err
+    assert states(shop) == before, "a preview has written to the state"
+    assert answered(shop, "n", *recovery[1:]).code == 0
+    assert states(shop) == before, "a refused change has written to the state"
+
+    ran = answered(shop, "y", *recovery[1:])
     assert ran.code == 0, ran.told()
     assert len(cloud.resources) == 5
 
@@ -121,10 +150,9 @@ def test_interrupted_it_ends_what_it_does_and_writes_it_down(
     shop: Shipit, cloud: Cloud, number: signal.Signals
 ) -> None:
     cloud.break_at(3, "slow")
-    process = shop.start("provision", "--env", "staging", "--yes")
-    wait_for(lambda: cloud.hanging)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    with stuck(shop, cloud, "provision", "--env", "staging", "--yes") as process:
+        process.send_signal(number)
+        _, err = process.communicate(timeout=90)
     assert process.returncode == 130, err
     made = dict(cloud.resources)
     assert made
@@ -133,19 +161,6 @@ def test_interrupted_it_ends_what_it_does_and_writes_it_down(
     assert ran.code == 0, ran.told()
     assert made.items() <= cloud.resources.items()
     assert len(cloud.resources) == 5
-
-
-def _kill_all(process: int) -> None:
-    """With its children, as a machine that goes away: the engine runs in a session of its own."""
-    for child in _children(process):
-        _kill_all(child)
-    os.kill(process, signal.SIGKILL)
-
-
-def _children(process: int) -> list[int]:
-    """Of all its threads: each has its own."""
-    found = Path(f"/proc/{process}/task").glob("*/children")
-    return [int(word) for path in found for word in path.read_text().split()]
 
 
 def test_destroy_asks_for_the_name_and_refuses_what_is_protected(
@@ -168,20 +183,3 @@ def test_destroy_asks_for_the_name_and_refuses_what_is_protected(
     ran = shop("destroy", "--env", "staging", "--confirm", "staging")
     assert ran.code == 0, ran.told()
     assert cloud.resources == {}
-
-
-def test_without_the_program_one_sentence_says_how_to_get_it(shop: Shipit) -> None:
-    shop.env["PATH"] = "/usr/bin:/bin"
-    said = refused(shop("provision", "--env", "staging", "--yes"), "there is no pulumi program")
-    assert "https://www.pulumi.com/docs/install" in said
-
-
-@pytest.mark.parametrize("missing", ["PULUMI_CONFIG_PASSPHRASE", "stacks"])
-def test_what_is_missing_is_said_in_one_sentence(shop: Shipit, missing: str) -> None:
-    if missing == "stacks":
-        (shop.folder / "stacks" / "Pulumi.yaml").unlink()
-    else:
-        shop.env[missing] = None
-    ran = shop("provision", "--env", "staging", "--yes")
-    assert ran.code == 2, ran.told()
-    assert missing in ran.err

@@ -21,6 +21,7 @@ CODES = {
     errors.ConfigurationError: 2,
     errors.UnknownNameError: 2,
     errors.PreconditionError: 2,
+    errors.NoBucketError: 2,
     errors.HeldError: 3,
     errors.RolledBackError: 4,
     errors.SupersededError: 5,

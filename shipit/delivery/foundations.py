@@ -1,0 +1,114 @@
+"""What an account has once: registries, the ledger's bucket, keys, trust.
+
+The bucket that is to keep the state of this stack is made by this stack. Until it is there, the
+state is on this machine, and then it is moved into it.
+"""
+
+import time
+from collections.abc import Generator
+from random import uniform
+from typing import TYPE_CHECKING
+
+from shipit.delivery.project import Project
+from shipit.delivery.provisioning import Provisioning
+from shipit.errors import NoBucketError, RemoteError, ShipitError
+from shipit.ledger.store import open_store
+from shipit.model.progress import Progress
+from shipit.model.stack import Provisioned
+from shipit.provision import home, program
+
+if TYPE_CHECKING:
+    from shipit.provision.stack import Stack
+
+INFRA = "infra"
+_ACCOUNT = "account"  # infra/ has one stack: there is one of it in an account
+_APPEARS = 30.0  # seconds that a cloud may take to show a bucket that it has made
+_LOOK = 1.0  # seconds between two looks, on average
+
+
+class Foundations(Provisioning):
+    """`stack` is where the state is now: `there`, in the ledger's bucket, or `here`."""
+
+    here: "Stack"
+    there: "Stack"
+
+    def begin(self, *, refresh: bool) -> Generator[Progress, None, None]:
+        from shipit.provision import moving
+
+        self.stack.require()
+        if not self._has_bucket():
+            self.stack = self.here
+            bucket = self.there.home.url
+            yield self._said(
+                f"{bucket} is not there yet: until it is, the state is on this machine"
+            )
+        elif self.here.is_kept_here:
+            self._unlocked(self.here)
+            self.stack = moving.current(self.here, self.there)
+        yield from super().begin(refresh=refresh)
+
+    def up(self, *, refresh: bool = False) -> Generator[Progress, None, Provisioned]:
+        """Raises RemoteError also when no bucket is there in the end."""
+        if self.stack is self.there and not self.here.is_kept_here:
+            return (yield from super().up(refresh=refresh))
+        from shipit.provision import moving
+
+        with moving.alone(self.here):
+            self._unlocked(self.stack)
+            if refresh:
+                yield from self._refreshed()
+            yield from self._moved()
+            done = yield from self._done()
+            self._wait_for_bucket()
+            yield from self._moved()
+            return self._recorded(done)
+
+    def _done(self) -> Generator[Progress, None, Provisioned]:
+        """Also where it fails, what was made is on record where the next machine looks for it."""
+        try:
+            return (yield from self.stack.up())
+        except ShipitError:
+            try:
+                yield from self._moved()
+            except ShipitError as error:
+                yield self._said(f"its state stays in {self.here.home.store}: {error.what}")
+            raise
+
+    def _moved(self) -> Generator[Progress, None, None]:
+        """As soon as there is a bucket."""
+        from shipit.provision import moving
+
+        if self._has_bucket():
+            self.stack = yield from moving.move(self.here, self.there)
+
+    def _has_bucket(self) -> bool:
+        store = open_store(self.there.home.store, self.project.root)
+        try:
+            store.list(self.there.locks)
+        except NoBucketError:
+            return False
+        return True
+
+    def _wait_for_bucket(self) -> None:
+        until = time.monotonic() + _APPEARS
+        while not self._has_bucket():
+            if time.monotonic() > until:
+                raise RemoteError(
+                    f"stack {self.stack.name} is up, and {self.there.home.url} is not there",
+                    f"{INFRA}/ has made no bucket of that name, so its state stays in"
+                    f" {self.here.home.store}",
+                    f"make the bucket, then run `{self._verb}` again",
+                )
+            time.sleep(uniform(0.5, 1.5) * _LOOK)  # noqa: S311 - jitter, not a secret
+
+
+def of_account(project: Project) -> Provisioning:
+    from shipit.provision.stack import Stack
+
+    folder = program.project(project.root, INFRA)
+    kept = home.home(project.pipeline.ledger, project.root, folder)
+    there = Stack(folder, _ACCOUNT, kept, "")
+    if not kept.in_the_ledgers_bucket:
+        return Provisioning(project, "", there)
+    here = Stack(folder, _ACCOUNT, home.on_this_machine(project.root), "")
+    return Foundations(project, "", there, here, there)

@@ -1,0 +1,42 @@
+"""A run of shipit's that the cloud keeps waiting, and what is left when its machine goes away."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.fakes.command import Shipit
+from tests.fakes.engine import wait_for
+from tests.fakes.pulumi_engine.cloud import Cloud
+
+_PATIENCE = 120.0  # seconds: an engine and its plugins start slowly on a busy machine
+
+
+@contextmanager
+def stuck(shop: Shipit, cloud: Cloud, *words: str) -> "Iterator[subprocess.Popen[str]]":
+    """It waits for the cloud, as `Cloud.break_at` has told that one. At the end it is killed, if it
+    still runs, with everything that it started."""
+    with shop.start(*words) as process:
+        try:
+            wait_for(lambda: cloud.hanging or process.poll() is not None, _PATIENCE)
+            assert process.poll() is None, process.communicate()
+            yield process
+        finally:
+            if process.poll() is None:
+                _kill_all(process.pid)
+                process.communicate(timeout=30)
+
+
+def _kill_all(process: int) -> None:
+    """With its children: the engine runs in a session of its own."""
+    for child in _children(process):
+        _kill_all(child)
+    os.kill(process, signal.SIGKILL)
+
+
+def _children(process: int) -> list[int]:
+    """Of all its threads: each has its own."""
+    found = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(word) for path in found for word in path.read_text().split()]
