@@ -29,6 +29,7 @@ def shop() -> Iterator[Namespace]:
     with Namespace() as namespace:
         namespace.put({"metadata": {"name": NAME}}, "namespaces")
         grant(namespace, {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
+        namespace.answers[ACCESS] = {"status": {"allowed": True}}
         yield namespace
 
 
@@ -374,3 +375,58 @@ def test_a_gateway_that_is_not_there(shop: Namespace) -> None:
     [(level, what)] = of(found(shop, route), "gateway")
     assert level == "error"
     assert "no kind Gateway" in what
+
+
+# What is installed
+
+
+ROUTE = {
+    "apiVersion": "gateway.networking.k8s.io/v1",
+    "kind": "HTTPRoute",
+    "metadata": {"name": "web"},
+    "spec": {"parentRefs": [{"name": "mesh", "kind": "Service"}]},
+}
+
+
+def test_a_kind_that_the_cluster_lacks(shop: Namespace) -> None:
+    [(level, what)] = of(found(shop, ROUTE), "kinds")
+    assert level == "error"
+    assert what == (
+        "the cluster has no kind HTTPRoute in gateway.networking.k8s.io/v1,"
+        " and there would be HTTPRoute/web"
+    )
+    [step] = [f.next_step for f in found(shop, ROUTE) if f.subject == "kinds"]
+    assert "install the Gateway API" in step
+    assert "`ingress`" in step
+
+
+def test_a_kind_of_another_version_names_those_that_there_are(shop: Namespace) -> None:
+    beta = "gateway.networking.k8s.io/v1beta1"
+    shop.pages["/apis/gateway.networking.k8s.io"] = {"versions": [{"groupVersion": beta}]}
+    [(_, what)] = of(found(shop, ROUTE), "kinds")
+    assert what.endswith(f"(it has {beta})")
+
+
+def test_a_kind_that_is_there_and_one_that_comes_along(shop: Namespace) -> None:
+    resource = {"name": "httproutes", "kind": "HTTPRoute", "namespaced": True}
+    shop.pages["/apis/gateway.networking.k8s.io/v1"] = {"resources": [resource]}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "fleets.acme.example"},
+        "spec": {"group": "acme.example", "names": {"kind": "Fleet", "plural": "fleets"}},
+    }
+    fleet = {"apiVersion": "acme.example/v1", "kind": "Fleet", "metadata": {"name": "x"}}
+    assert of(found(shop, ROUTE, definition, fleet), "kinds") == [
+        ("ok", "Fleet of acme.example/v1 comes with this deployment"),
+        ("ok", "HTTPRoute of gateway.networking.k8s.io/v1"),
+    ]
+    assert of(found(shop, fleet), "kinds")[0][0] == "error"
+
+
+def test_what_every_cluster_has_is_not_asked_for(shop: Namespace) -> None:
+    assert not of(found(shop, deployment(), INGRESS), "kinds")
+
+
+def test_a_meshs_route_has_no_gateway(shop: Namespace) -> None:
+    assert not of(found(shop, ROUTE), "gateway")
