@@ -1,20 +1,25 @@
 """Google Cloud: a key, the bucket, the repositories, and an identity for each environment."""
 
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
 
-from account.settings import Gcp, Settings
+from account.settings import Gcp, Github, Settings, parts
+from shipit.model.permission import Grant
 
 _GITHUB = "https://token.actions.githubusercontent.com"
+_LONGEST_ACCOUNT = 30  # IAM, "Create service accounts": of its id
+_LONGEST_LABEL = 63
 
 
 def build(settings: Settings, wanted: Gcp) -> dict[str, Any]:
     name = settings.app
     provider = gcp.Provider(name, project=wanted.project)
     opts = pulumi.ResourceOptions(provider=provider, protect=True)
-    labels = {k.replace(":", "-"): v.lower().replace("/", "-") for k, v in settings.tags.items()}
+    labels = _labels(settings.tags)
     ring = gcp.kms.KeyRing(
         name, name="shipit", project=wanted.project, location=wanted.location, opts=opts
     )
@@ -27,94 +32,166 @@ def build(settings: Settings, wanted: Gcp) -> dict[str, Any]:
         opts=opts,
     )
     outputs: dict[str, Any] = {"gcp_key": key.id}
-    if wanted.bucket:
-        outputs["gcp_bucket"] = gcp.storage.Bucket(
-            name,
-            name=wanted.bucket,
-            project=wanted.project,
-            location=wanted.location,
-            uniform_bucket_level_access=True,
-            public_access_prevention="enforced",
-            versioning={"enabled": True},
-            labels=labels,
-            opts=opts,
-        ).name
-    made = {
-        repository: gcp.artifactregistry.Repository(
-            f"{name}-{location}-{repository}",
-            repository_id=repository,
-            project=wanted.project,
-            location=location,
-            format="DOCKER",
-            docker_config={"immutable_tags": False},
-            vulnerability_scanning_config={"enablement_config": "INHERITED"},
-            labels=labels,
-            opts=opts,
-        )
-        for location, repository in wanted.repositories
-    }
+    buckets = {}
+    if wanted.ledger:
+        bucket = _bucket(name, wanted.ledger.bucket, wanted, labels, opts)
+        outputs["gcp_bucket"] = buckets[f"gs://{wanted.ledger.bucket}"] = bucket.name
+    made = {one: _repository(one, labels, opts) for one in wanted.repositories}
     outputs["gcp_repositories"] = {one: found.id for one, found in made.items()}
     if settings.github:
         # An environment that is not there any more takes its identity along.
         free = pulumi.ResourceOptions(provider=provider)
-        outputs |= _federation(settings, wanted, made, free)
+        pool, outputs["gcp_identity_provider"] = _federation(settings.github, wanted, free)
+        accounts = {
+            environment: _account(settings.app, environment, wanted.project, free)
+            for environment in settings.environments
+        }
+        for environment, account in accounts.items():
+            name = f"{settings.app}-{environment}"
+            _stands_for(name, account, pool, settings.github.subject(environment), free)
+            grants = settings.grants.get(environment, ())
+            _grant(name, account, grants, buckets, made, free)
+        outputs["gcp_accounts"] = {name: account.email for name, account in accounts.items()}
     return outputs
 
 
+def _labels(tags: Mapping[str, str]) -> dict[str, str]:
+    """Google's are lower case, without what AWS's tags may have ("Requirements for labels")."""
+    return {
+        re.sub(r"[^a-z0-9_-]", "-", k.lower())[:_LONGEST_LABEL]: re.sub(
+            r"[^a-z0-9_-]", "-", v.lower()
+        )[:_LONGEST_LABEL]
+        for k, v in tags.items()
+    }
+
+
+def _bucket(
+    name: str, bucket: str, wanted: Gcp, labels: dict[str, str], opts: pulumi.ResourceOptions
+) -> gcp.storage.Bucket:
+    """Versioned and private. With uniform access, so that grants can have conditions."""
+    return gcp.storage.Bucket(
+        name,
+        name=bucket,
+        project=wanted.project,
+        location=wanted.location,
+        uniform_bucket_level_access=True,
+        public_access_prevention="enforced",
+        versioning={"enabled": True},
+        labels=labels,
+        opts=opts,
+    )
+
+
+def _repository(
+    named: str, labels: dict[str, str], opts: pulumi.ResourceOptions
+) -> gcp.artifactregistry.Repository:
+    location, project, name = parts(named)
+    return gcp.artifactregistry.Repository(
+        named,
+        repository_id=name,
+        project=project,
+        location=location,
+        format="DOCKER",
+        docker_config={"immutable_tags": False},
+        vulnerability_scanning_config={"enablement_config": "INHERITED"},
+        labels=labels,
+        opts=opts,
+    )
+
+
 def _federation(
-    settings: Settings,
-    wanted: Gcp,
-    repositories: dict[str, gcp.artifactregistry.Repository],
-    opts: pulumi.ResourceOptions,
-) -> dict[str, Any]:
-    """Workload identity: a token of the repository's workflows stands for a service account, that
-    of the environment which GitHub says the job is in."""
+    github: Github, wanted: Gcp, opts: pulumi.ResourceOptions
+) -> tuple[gcp.iam.WorkloadIdentityPool, pulumi.Output[str]]:
+    """Tokens of the repository's workflows are let in, and no others of GitHub's."""
     pool = gcp.iam.WorkloadIdentityPool(
         "github", project=wanted.project, workload_identity_pool_id="github", opts=opts
     )
+    claims = {
+        "repository": github.repository,
+        "repository_owner_id": github.owner_id,
+        "repository_id": github.repository_id,
+    }
     provider = gcp.iam.WorkloadIdentityPoolProvider(
         "github",
         project=wanted.project,
         workload_identity_pool_id=pool.workload_identity_pool_id,
         workload_identity_pool_provider_id="github",
         oidc={"issuer_uri": _GITHUB},
-        attribute_mapping={
-            "google.subject": "assertion.sub",
-            "attribute.repository": "assertion.repository",
-            "attribute.environment": "assertion.environment",
-        },
-        attribute_condition=f"assertion.repository == '{settings.github}'",
+        attribute_mapping={"google.subject": "assertion.sub"},
+        attribute_condition=" && ".join(
+            f"assertion.{claim} == '{value}'" for claim, value in claims.items() if value
+        ),
         opts=opts,
     )
-    accounts = {}
-    for environment in settings.environments:
-        account = gcp.serviceaccount.Account(
-            f"{settings.app}-{environment}",
-            account_id=f"shipit-{environment}"[:30].rstrip("-"),
-            display_name=f"{settings.app}: deploys to {environment}",
-            project=wanted.project,
-            opts=opts,
+    return pool, provider.name
+
+
+def _account(
+    app: str, environment: str, project: str, opts: pulumi.ResourceOptions
+) -> gcp.serviceaccount.Account:
+    account_id = f"shipit-{environment}"
+    if len(account_id) > _LONGEST_ACCOUNT:
+        raise pulumi.RunError(
+            f"service account {account_id}: Google takes {_LONGEST_ACCOUNT} letters: shorten the"
+            " environment's name"
         )
-        gcp.serviceaccount.IAMMember(
-            f"{settings.app}-{environment}",
-            service_account_id=account.name,
-            role="roles/iam.workloadIdentityUser",
-            member=pool.name.apply(
-                lambda name, environment=environment: (
-                    f"principalSet://iam.googleapis.com/{name}/attribute.environment/{environment}"
-                )
-            ),
-            opts=opts,
-        )
-        for name, repository in repositories.items():
-            gcp.artifactregistry.RepositoryIamMember(
-                f"{settings.app}-{environment}-{name}",
-                project=wanted.project,
-                location=repository.location,
-                repository=repository.name,
-                role="roles/artifactregistry.writer",
-                member=account.email.apply(lambda email: f"serviceAccount:{email}"),
+    return gcp.serviceaccount.Account(
+        f"{app}-{environment}",
+        account_id=account_id,
+        display_name=f"{app}: deploys to {environment}",
+        project=project,
+        opts=opts,
+    )
+
+
+def _stands_for(
+    name: str,
+    account: gcp.serviceaccount.Account,
+    pool: gcp.iam.WorkloadIdentityPool,
+    subject: str,
+    opts: pulumi.ResourceOptions,
+) -> None:
+    """The token with this subject, and no other, may act as the account."""
+    gcp.serviceaccount.IAMMember(
+        name,
+        service_account_id=account.name,
+        role="roles/iam.workloadIdentityUser",
+        member=pool.name.apply(
+            lambda pool: f"principal://iam.googleapis.com/{pool}/subject/{subject}"
+        ),
+        opts=opts,
+    )
+
+
+def _grant(
+    name: str,
+    account: gcp.serviceaccount.Account,
+    grants: Iterable[Grant],
+    buckets: Mapping[str, pulumi.Output[str]],
+    repositories: Mapping[str, gcp.artifactregistry.Repository],
+    opts: pulumi.ResourceOptions,
+) -> None:
+    member = account.email.apply(lambda email: f"serviceAccount:{email}")
+    for grant in grants:
+        if grant.on in buckets:
+            gcp.storage.BucketIAMMember(
+                f"{name}-{grant.why.replace(' ', '-')}",
+                bucket=buckets[grant.on],
+                role=grant.role,
+                member=member,
+                condition={"title": grant.why, "expression": grant.condition}
+                if grant.condition
+                else None,
                 opts=opts,
             )
-        accounts[environment] = account.email
-    return {"gcp_identity_provider": provider.name, "gcp_accounts": accounts}
+        else:
+            repository = repositories[grant.on]
+            gcp.artifactregistry.RepositoryIamMember(
+                f"{name}-{grant.on}",
+                project=repository.project,
+                location=repository.location,
+                repository=repository.name,
+                role=grant.role,
+                member=member,
+                opts=opts,
+            )

@@ -1,6 +1,7 @@
 """What of shipit.yaml the account's foundations are made from."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,18 @@ import pulumi
 import yaml
 
 from shipit.config import compose, file
-from shipit.delivery.iam import beforehand
+from shipit.delivery.iam import beforehand, granted
 from shipit.delivery.project import Project
+from shipit.delivery.repositories import needed
 from shipit.errors import ShipitError
-from shipit.model import application
+from shipit.ledger.permissions import WRITTEN_ONCE, folders
+from shipit.model.permission import Grant
 from shipit.model.pipeline import Pipeline
+from shipit.registry import address, aws, google
+from shipit.registry.repositories import kinds
 
-_ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(/.*)?")
-_GOOGLE = re.compile(
-    r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/]+)(/(?P<name>.*))?"
-)
+# owner/name, or owner@id/name@id (GitHub, "Immutable subject claims").
+_REPOSITORY = re.compile(r"(?P<owner>[\w.-]+)(@(\d+))?/(?P<name>[\w.-]+)(@(\d+))?", re.ASCII)
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,65 +29,81 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Written(_Strict, frozen=True):
-    """`x-infra` of shipit.yaml. `github` is owner/name: its workflows deploy without keys, each
-    environment of GitHub's to the environment of shipit's with the same name."""
+    """`x-infra` of shipit.yaml. `github` is owner/name, or owner@id/name@id where GitHub's tokens
+    say so: its workflows deploy without keys, each environment of GitHub's to the environment of
+    shipit's with the same name."""
 
     github: str = ""
     tags: dict[str, str] = {}
 
 
+class Github(_Strict, frozen=True):
+    """`owner_id` and `repository_id` are "" where its tokens do not name them."""
+
+    repository: str
+    owner_id: str = ""
+    repository_id: str = ""
+
+    def subject(self, environment: str) -> str:
+        """`sub` in the token of a job that is in this environment of GitHub's, and in no other's
+        (GitHub, "OpenID Connect reference": the default subject)."""
+        owner, _, name = self.repository.partition("/")
+        if self.owner_id:
+            owner, name = f"{owner}@{self.owner_id}", f"{name}@{self.repository_id}"
+        return f"repo:{owner}/{name}:environment:{environment}"
+
+
+class Ledger(_Strict, frozen=True):
+    """A bucket, and the folders in it whose objects are written once: `shop/log/`."""
+
+    bucket: str
+    once: tuple[str, ...]
+
+
 class Aws(_Strict, frozen=True):
-    """`repositories` are in ECR; `bucket` is the ledger's, "" where the ledger is elsewhere."""
+    """`repositories` are in ECR, by region and name; `region` is the first one's, and where the
+    ledger's bucket is made. `ledger` is None where it is elsewhere."""
 
     account: str
     region: str
-    repositories: tuple[str, ...] = ()
-    bucket: str = ""
-    prefix: str = ""
+    repositories: tuple[tuple[str, str], ...] = ()
+    ledger: Ledger | None = None
 
 
 class Gcp(_Strict, frozen=True):
-    """`repositories` are in Artifact Registry, by location and name."""
+    """`repositories` are in Artifact Registry, as images are named in them:
+    europe-west1-docker.pkg.dev/acme/shop."""
 
     project: str
     location: str
-    repositories: tuple[tuple[str, str], ...] = ()
-    bucket: str = ""
+    repositories: tuple[str, ...] = ()
+    ledger: Ledger | None = None
 
 
 class Settings(msgspec.Struct, frozen=True):
+    """`policies` and `grants` by environment: what its deployments need, and nothing else."""
+
     app: str
     environments: tuple[str, ...]
-    github: str
+    github: Github | None
     tags: dict[str, str]
     aws: Aws | None = None
     gcp: Gcp | None = None
     policies: dict[str, dict[str, Any]] = {}
+    grants: dict[str, tuple[Grant, ...]] = {}
 
 
 def load(start: Path | None = None) -> Settings:
     """Raises pulumi.RunError, which Pulumi shows as one sentence."""
     try:
         path = file.find(start or Path.cwd())
-        pipeline = file.load(path)
+        project = Project(file.load(path))
         written = msgspec.convert(
             (yaml.safe_load(path.read_text("utf-8")) or {}).get("x-infra") or {}, Written
         )
-        services = _built(pipeline)
+        found = _settings(project, written)
     except (ShipitError, msgspec.ValidationError, yaml.YAMLError) as error:
         raise pulumi.RunError(f"shipit.yaml: {error}") from None
-    if written.github and written.github.count("/") != 1:
-        raise pulumi.RunError(f"shipit.yaml: x-infra.github: owner/name, not {written.github!r}")
-    amazon = _aws(pipeline, services)
-    found = Settings(
-        app=pipeline.app,
-        environments=tuple(pipeline.environments),
-        github=written.github,
-        tags={"shipit:app": pipeline.app, "managed-by": "pulumi", **written.tags},
-        aws=amazon,
-        gcp=_gcp(pipeline),
-        policies=_policies(pipeline, amazon) if amazon and written.github else {},
-    )
     if found.aws is None and found.gcp is None:
         raise pulumi.RunError(
             "shipit.yaml: neither its registry nor its ledger is on AWS or Google Cloud: there is"
@@ -93,18 +112,41 @@ def load(start: Path | None = None) -> Settings:
     return found
 
 
-def _built(pipeline: Pipeline) -> tuple[str, ...]:
-    """The services whose images are built here: each has a repository."""
+def _settings(project: Project, written: Written) -> Settings:
+    pipeline, github = project.pipeline, _github(written.github)
     rendered = compose.render_all(pipeline)
-    return tuple(sorted({n for project in rendered.values() for n in application.built(project)}))
+    repositories = [one for held in needed(project, rendered).values() for one in held]
+    amazon, cloud = _aws(pipeline, repositories), _gcp(pipeline, repositories)
+    names = tuple(pipeline.environments)
+    return Settings(
+        app=pipeline.app,
+        environments=names,
+        github=github,
+        tags={"shipit:app": pipeline.app, "managed-by": "pulumi", **written.tags},
+        aws=amazon,
+        gcp=cloud,
+        policies=_policies(project, amazon) if amazon and github else {},
+        grants={name: granted(project, name) for name in names} if cloud and github else {},
+    )
 
 
-def _policies(pipeline: Pipeline, aws: Aws) -> dict[str, dict[str, Any]]:
-    """By environment, what `shipit iam` says: what the code calls, and nothing else. An environment
-    whose stack is not there yet gets the rest of its rights when this runs again."""
-    project, found = Project(pipeline), {}
-    for name in pipeline.environments:
-        document, unknown = beforehand(project, name, aws.account)
+def _github(written: str) -> Github | None:
+    if not written:
+        return None
+    found = _REPOSITORY.fullmatch(written)
+    if not found or bool(found[3]) != bool(found[6]):
+        raise pulumi.RunError(
+            f"shipit.yaml: x-infra.github: owner/name or owner@id/name@id, not {written!r}"
+        )
+    return Github(f"{found['owner']}/{found['name']}", found[3] or "", found[6] or "")
+
+
+def _policies(project: Project, amazon: Aws) -> dict[str, dict[str, Any]]:
+    """What `shipit iam` says: what the code calls, and nothing else. An environment whose stack is
+    not there yet gets the rest of its rights when this runs again."""
+    found = {}
+    for name in project.pipeline.environments:
+        document, unknown = beforehand(project, name, amazon.account)
         if unknown:
             pulumi.warn(f"the role of {name} has not all of its rights yet: {unknown}")
         if document["Statement"]:
@@ -117,32 +159,63 @@ def _registries(pipeline: Pipeline) -> list[str]:
     return [registry for registry in dict.fromkeys([pipeline.registry, *own]) if registry]
 
 
-def _aws(pipeline: Pipeline, services: tuple[str, ...]) -> Aws | None:
-    bucket, _, prefix = (
-        pipeline.ledger.removeprefix("s3://").partition("/")
-        if pipeline.ledger.startswith("s3://")
-        else ("", "", "")
-    )
-    hosts = [found for registry in _registries(pipeline) if (found := _ECR.fullmatch(registry))]
-    if not hosts:
-        if bucket:
+def _aws(pipeline: Pipeline, repositories: Iterable[str]) -> Aws | None:
+    """Repositories in the account of the first registry."""
+    hosts = (aws.parse(registry.partition("/")[0]) for registry in _registries(pipeline))
+    home = next((host for host in hosts if host and host.account), None)
+    ledger = _ledger(pipeline.ledger, "s3://")
+    if home is None:
+        if ledger:
             raise pulumi.RunError("shipit.yaml: a ledger on S3 needs a registry in ECR beside it")
         return None
-    home = hosts[0]
-    path = (home[3] or "").strip("/")
-    names = tuple(f"{path}/{service}".strip("/") for service in services)
-    return Aws(home["account"], home["region"], names, bucket, prefix)
+    there = [
+        (host, path)
+        for registry, path in map(address.split, repositories)
+        if (host := aws.parse(registry)) and host.account
+    ]
+    others = [f"{path} in {host.account}" for host, path in there if host.account != home.account]
+    if others:
+        pulumi.warn(
+            f"not in this account ({home.account}), and not made: {', '.join(others)}. With that"
+            " account's credentials `shipit registry create` makes them"
+        )
+    made = [(host.region, path) for host, path in there if host.account == home.account]
+    return Aws(home.account, home.region, tuple(made), ledger)
 
 
-def _gcp(pipeline: Pipeline) -> Gcp | None:
-    hosts = [found for registry in _registries(pipeline) if (found := _GOOGLE.fullmatch(registry))]
-    bucket = pipeline.ledger.removeprefix("gs://").partition("/")[0]
-    if not hosts:
+def _gcp(pipeline: Pipeline, repositories: Iterable[str]) -> Gcp | None:
+    """All services lie in one repository, which is made where it is named, in any project."""
+    registries = [one for one in _registries(pipeline) if _location(one)]
+    ledger = _ledger(pipeline.ledger, "gs://")
+    if not registries:
+        if ledger:
+            raise pulumi.RunError(
+                "shipit.yaml: a ledger on Cloud Storage needs a registry in Artifact Registry"
+                " beside it"
+            )
         return None
-    repositories = {(h["location"], (h["name"] or pipeline.app).partition("/")[0]) for h in hosts}
+    homes = [kind.home(one) for one in repositories if _location(one) and (kind := kinds.find(one))]
+    project = registries[0].split("/")[1:]
+    depth = 2 if "." in project[0] else 1
     return Gcp(
-        hosts[0]["project"],
-        hosts[0]["location"],
-        tuple(sorted(repositories)),
-        bucket if pipeline.ledger.startswith("gs://") else "",
+        ":".join(project[:depth]), _location(registries[0]), tuple(dict.fromkeys(homes)), ledger
     )
+
+
+def _location(repository: str) -> str:
+    """Empty for what is not on a host of Artifact Registry's own."""
+    host = google.parse(repository.partition("/")[0])
+    return host.location if host and not host.repository else ""
+
+
+def parts(repository: str) -> tuple[str, str, str]:
+    """Location, project and name. A project of a domain's is written example.com:shop."""
+    project, _, name = address.split(repository)[1].rpartition("/")
+    return _location(repository), project.replace("/", ":"), name
+
+
+def _ledger(url: str, scheme: str) -> Ledger | None:
+    if not url.startswith(scheme):
+        return None
+    bucket = url.removeprefix(scheme).partition("/")[0]
+    return Ledger(bucket, folders(url, WRITTEN_ONCE))

@@ -10,25 +10,28 @@ from shipit.delivery.repositories import needed
 from shipit.errors import UsageError
 from shipit.ledger import permissions as of_the_ledger
 from shipit.model.deployment import Desired
-from shipit.model.permission import Permission, policy
+from shipit.model.permission import Grant, Permission, policy
 from shipit.model.pipeline import Environment
 from shipit.registry import permissions as of_the_registry
 from shipit.targets.interface import NeedsPermissions
 
 
 def least(
-    project: Project, environment: str, account: str, *, clearing: bool
+    project: Project, environment: str, account: str, *, clearing: bool, key: str = ""
 ) -> tuple[dict[str, Any], str]:
     """The policy's document, and what it could not know, "" when it knew all. `clearing`: also what
-    `shipit gc` needs.
+    `shipit gc` needs. `key`: the ARN of the KMS key that the ledger's bucket is encrypted with.
 
-    Raises UsageError for an environment that has nothing to do with AWS.
+    Raises UsageError for an environment that has nothing to do with AWS, and for a key that is
+    none of a ledger's on S3.
     """
     wanted = project.environment(environment)
+    keys = _of_key(project, key) if key else ()
     desired = newest(project, wanted)
     permissions = [
         *_of_targets(project, wanted, desired, account, clearing=clearing),
         *_always(project, wanted, clearing=clearing),
+        *keys,
     ]
     if not permissions:
         raise UsageError(
@@ -48,9 +51,36 @@ def beforehand(project: Project, environment: str, account: str) -> tuple[dict[s
         return known, error.what if known["Statement"] else ""
 
 
+def granted(project: Project, environment: str) -> tuple[Grant, ...]:
+    """What an environment's deployments need of Google Cloud. What is inside a cluster is the Role
+    of `shipit rbac`, and finding it is what its stack gives to its deployers."""
+    wanted = project.environment(environment)
+    repositories = (
+        grant
+        for repository, push in _repositories(project, wanted)
+        for grant in of_the_registry.granted(repository, push=push)
+    )
+    return tuple(dict.fromkeys((*repositories, *of_the_ledger.granted(project.pipeline.ledger))))
+
+
 def _always(project: Project, wanted: Environment, *, clearing: bool) -> Iterator[Permission]:
     yield from _of_registries(project, wanted, clearing=clearing)
     yield from of_the_ledger.needed(project.pipeline.ledger)
+
+
+def _of_key(project: Project, arn: str) -> tuple[Permission]:
+    ledger = project.pipeline.ledger
+    if not ledger.startswith("s3://"):
+        raise UsageError(
+            f"{arn} encrypts no ledger: it is in {ledger or '.shipit/ledger'}",
+            next_step="leave --key out",
+        )
+    if arn.count(":") < 5 or arn.split(":")[2] != "kms":
+        raise UsageError(
+            f"{arn} is no KMS key's ARN",
+            next_step="write --key arn:aws:kms:REGION:ACCOUNT:key/ID: an alias is none",
+        )
+    return (of_the_ledger.of_key(arn),)
 
 
 def _of_targets(
@@ -69,11 +99,15 @@ def _of_targets(
 def _of_registries(
     project: Project, wanted: Environment, *, clearing: bool
 ) -> Iterator[Permission]:
-    """What is deployed is pulled from where it was built, and pushed to where it is served from:
-    its retention tags are written there."""
+    for repository, push in _repositories(project, wanted):
+        yield from of_the_registry.needed(repository, push=push, clear=push and clearing)
+
+
+def _repositories(project: Project, wanted: Environment) -> Iterator[tuple[str, bool]]:
+    """And whether they are pushed to. What is deployed is pulled from where it was built, and
+    pushed to where it is served from: its retention tags are written there."""
     found = needed(project, compose.render_all(project.pipeline))
     for repository in found.get(project.pipeline.registry, ()):
-        own = not wanted.registry
-        yield from of_the_registry.needed(repository, push=own, clear=own and clearing)
+        yield repository, not wanted.registry
     for repository in found.get(wanted.registry, ()) if wanted.registry else ():
-        yield from of_the_registry.needed(repository, push=True, clear=clearing)
+        yield repository, True

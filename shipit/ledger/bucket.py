@@ -48,9 +48,10 @@ class Bucket:
 
     def create(self, path: str, data: bytes) -> bool:
         """412 is "there is one"; 409 is "try again", although obstore calls both AlreadyExists
-        (S3 User Guide, "Conditional write behavior")."""
+        (S3 User Guide, "Conditional write behavior"). 403 is "there is one" too, of a bucket that
+        lets nobody replace it: Cloud Storage may say that first."""
         import obstore
-        from obstore.exceptions import AlreadyExistsError
+        from obstore.exceptions import AlreadyExistsError, PermissionDeniedError
 
         for _ in range(_CONFLICTS):
             with self._asking("PUT", path):
@@ -59,6 +60,10 @@ class Bucket:
                 except AlreadyExistsError as error:
                     if status_of(error) != 409:
                         return False
+                except PermissionDeniedError:
+                    if self.get(path) is None:
+                        raise
+                    return False
                 else:
                     return True
             time.sleep(uniform(0, _PAUSE))  # noqa: S311  jitter, not a secret

@@ -1,4 +1,4 @@
-"""What an identity has to be allowed: the statements of an IAM policy."""
+"""What an identity has to be allowed: the statements of an IAM policy, and Google's roles."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +15,16 @@ class Permission(msgspec.Struct, frozen=True):
     actions: tuple[str, ...]
     resources: tuple[str, ...] = ("*",)
     condition: Json = {}
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """A role of Google Cloud's for `why`, `on` a bucket (gs://acme-shipit) or a repository
+    (europe-docker.pkg.dev/acme/shop). `condition` in CEL, "" where there is none."""
+
+    why: str
+    role: str
+    on: str
+    condition: str = ""
 
 
 def policy(permissions: Iterable[Permission]) -> Json:

@@ -1,9 +1,11 @@
-"""What pulling from and pushing to ECR needs of IAM ("Amazon ECR private repository policies")."""
+"""What pulling and pushing need of IAM: AWS's for ECR ("Amazon ECR private repository policies"),
+Google's for Artifact Registry ("Artifact Registry roles")."""
 
 from collections.abc import Iterator
 
-from shipit.model.permission import Permission, partition_of
-from shipit.registry import address, aws
+from shipit.model.permission import Grant, Permission, partition_of
+from shipit.registry import address, aws, google
+from shipit.registry.repositories import kinds
 
 _PULL = (
     *("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"),
@@ -29,3 +31,14 @@ def needed(repository: str, *, push: bool, clear: bool = False) -> Iterator[Perm
         yield Permission("push images", _PUSH, (arn,))
     if clear:
         yield Permission("delete retention tags", ("ecr:BatchDeleteImage",), (arn,))
+
+
+def granted(repository: str, *, push: bool) -> Iterator[Grant]:
+    """On the repository of Artifact Registry that it lies in; nothing for another registry's."""
+    kind = kinds.find(repository)
+    if kind is None or google.parse(address.split(repository)[0]) is None:
+        return
+    if push:
+        yield Grant("push images", "roles/artifactregistry.writer", kind.home(repository))
+    else:
+        yield Grant("pull images", "roles/artifactregistry.reader", kind.home(repository))

@@ -46,8 +46,6 @@ def test_a_stack_comes_up_and_the_target_reads_it(
 
 def test_the_accounts_foundations_come_up(tmp_path: Path) -> None:
     shop = begun("hybrid", tmp_path)
-    path = shop.folder / "shipit.yaml"
-    path.write_text(path.read_text() + "x-infra: {github: acme/shop}\n")
     ran = shop("provision", "--infra", "--preview", "--json")
     assert ran.code == 0, ran.told()
     made = {change["type"] for change in ran.result["changes"]}
