@@ -132,7 +132,7 @@ def settle(
     within: float = _MOVING,
 ) -> None:
     """Wait until the pods are so, for `within` seconds at most: what it came to is told by the
-    next look."""
+    next look. Those that Flagger keeps beside them do not come or go with their workload."""
     pods: dict[str, Pod] = {}
     complete = False
     watch = cluster.watcher("v1", "Pod", Pod, selector=selector)
@@ -145,7 +145,7 @@ def settle(
 
 
 def _keep(pods: dict[str, Pod], change: Change[Pod]) -> None:
-    if change.object is None:
+    if change.object is None or change.object.is_promoted:
         return
     uid = change.object.metadata.uid
     if change.type == "DELETED":

@@ -26,6 +26,8 @@ DIGEST = "shipit.dev/digest"
 DEPLOYMENT = "shipit.dev/deployment"
 SERVICES = "shipit.dev/services"  # of pods that several services share: all of them, the head first
 
+PRIMARY = "-primary"  # what Flagger adds to the names of what it promotes to, one label included
+
 _LABEL = 63  # characters of a DNS label and of a label's value (RFC 1123)
 
 

@@ -85,13 +85,16 @@ def containers(one: Mapping[str, Any]) -> Sequence[Json]:
 
 
 def _service(name: str, one: Json, pods: Sequence[Pod], container: str) -> ObservedService:
-    running = [p for p in pods if not p.is_going and p.status.phase == "Running"]
+    """What Flagger runs of it counts while the workload itself is at 0, where Flagger has it."""
     desired = desired_count(one)
+    promoted = [] if desired else [p for p in pods if p.is_promoted and not p.is_going]
+    running = [p for p in promoted or pods if not p.is_going and p.status.phase == "Running"]
+    health = _of_promoted(promoted) if promoted else _health(one, running, desired)
     return ObservedService(
         name=name,
-        desired=desired,
+        desired=desired or len(promoted),
         running=len(running),
-        health=_health(one, running, desired),
+        health=health,
         images=common_digests(running, container),
         spec=str(one["metadata"].get("generation", "")),
         release_id=readable.release_of(one),
@@ -139,6 +142,12 @@ def _health(one: Json, running: Sequence[Pod], desired: int) -> Health:
     if len(running) >= desired and ready >= desired and all(pod.is_ready for pod in running):
         return Health.HEALTHY
     return Health.STARTING if _is_moving(status) else Health.UNHEALTHY
+
+
+def _of_promoted(pods: Sequence[Pod]) -> Health:
+    if any(_is_failing(pod) for pod in pods):
+        return Health.UNHEALTHY
+    return Health.HEALTHY if all(pod.is_ready for pod in pods) else Health.STARTING
 
 
 def _has_failed(status: Mapping[str, Any]) -> bool:

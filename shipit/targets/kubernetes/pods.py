@@ -40,11 +40,12 @@ class ObjectMeta(_Fields, frozen=True, rename="camel"):
 
 
 class Notes(msgspec.Struct, frozen=True):
-    """The annotations that say which container is whose; kubernetes.io, "Well-Known Labels,
-    Annotations and Taints" has the second."""
+    """The annotations that say whose it is: ours, kubectl's (kubernetes.io, "Well-Known Labels,
+    Annotations and Taints") and Flagger's (flagger, pkg/canary/util.go, makeAnnotations)."""
 
     services: str = msgspec.field(default="", name=names.SERVICES)
     main: str = msgspec.field(default="", name="kubectl.kubernetes.io/default-container")
+    flagger: str = msgspec.field(default="", name="flagger-id")
 
 
 class Metadata(ObjectMeta, frozen=True, rename="camel"):
@@ -138,8 +139,16 @@ class Pod(_Fields, frozen=True, rename="camel"):
 
     @property
     def head(self) -> str:
-        """The service whose workload it is of; empty for what is not shipit's."""
-        return self.metadata.labels.get(names.NAME, "")
+        """The service whose workload it is of; empty for what is not shipit's. The label may be the
+        one by which Flagger tells its own pods apart."""
+        said = self.metadata.labels.get(names.NAME, "")
+        is_told_apart = self.is_promoted and not self.name.startswith(f"{said}{names.PRIMARY}-")
+        return said.removesuffix(names.PRIMARY) if is_told_apart else said
+
+    @property
+    def is_promoted(self) -> bool:
+        """It is of the workload that Flagger keeps beside the one that was deployed."""
+        return bool(self.metadata.annotations.flagger)
 
     @property
     def is_of_job(self) -> bool:

@@ -11,14 +11,13 @@ from typing import Any
 import msgspec
 
 from shipit.errors import RemoteError
-from shipit.targets.kubernetes import refusals
+from shipit.targets.kubernetes import names, refusals
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.standing import Mark, Want, is_about
 
 Json = dict[str, Any]
 GROUP, KIND = "flagger.app", "Canary"
 _VERSION = f"{GROUP}/v1beta1"
-_PRIMARY = "-primary"
 _APPS = "apps/v1"
 _TARGETS = ("Deployment", "DaemonSet")
 _UNSEEN = (
@@ -69,7 +68,7 @@ def _is_promoted(cluster: Cluster, mark: Mark) -> bool:
     they refer to."""
     ours, primary = (
         cluster.list(_APPS, mark.kind, fields=f"metadata.name={name}")
-        for name in (mark.name, f"{mark.name}{_PRIMARY}")
+        for name in (mark.name, f"{mark.name}{names.PRIMARY}")
     )
     return bool(ours and primary) and _pods(ours[0]) == _pods(primary[0])
 
@@ -80,7 +79,7 @@ def _pods(one: Json) -> Any:
 
 def _unnamed(value: Any) -> Any:
     if isinstance(value, str):
-        return value.removesuffix(_PRIMARY)
+        return value.removesuffix(names.PRIMARY)
     if isinstance(value, dict):
         return {key: _unnamed(inner) for key, inner in value.items()}
     return [_unnamed(inner) for inner in value] if isinstance(value, list) else value

@@ -27,7 +27,6 @@ _VERSIONS = {
 _WITH_SETS = frozenset({"Deployment"})
 # Flagger's, which may be a platform team's and have no label of ours.
 _OF_ANYBODY = frozenset({"Canary"})
-_PRIMARY = "-primary"  # what Flagger adds to the names of what it promotes to, labels included
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -97,8 +96,7 @@ class Scene:
         try:
             item = self._arrived.get(timeout=seconds) if seconds > 0 else self._arrived.get_nowait()
             while True:
-                service = self._take(*item)
-                changed |= {service, service.removesuffix(_PRIMARY)}
+                changed.add(self._take(*item))
                 item = self._arrived.get_nowait()
         except queue.Empty:
             return changed
@@ -107,9 +105,8 @@ class Scene:
         mark = want.mark
         canary = self._canary_of(mark)
         pods = self._pods_of(want.head)
-        if canary:  # what Flagger promotes to has a name of its own, and the same labels but one
-            pods += self._pods_of(f"{want.head}{_PRIMARY}")
-            pods = [pod for pod in pods if pod.name.startswith(f"{mark.name}{_PRIMARY}-")]
+        if canary:
+            pods = [pod for pod in pods if pod.is_promoted]
         return Look(
             live=self._objects.get((mark.kind, mark.name)),
             sets=tuple(self._sets.get(want.head, {}).values()),

@@ -109,7 +109,8 @@ class Verbs(Checks):
     def _selector(self, services: Sequence[str]) -> str:
         if not services:
             return f"{self.survey.selector},!{OF_JOB}"
-        return f"{self.survey.selector},{names.NAME} in ({','.join(services)})"
+        own = [label for name in services for label in (name, f"{name}{names.PRIMARY}")]
+        return f"{self.survey.selector},{names.NAME} in ({','.join(own)})"
 
     def _settle(self, found: Sequence[Json], settled: Callable[[Collection[Pod]], bool]) -> None:
         """A schedule has no pods of its own to wait for."""

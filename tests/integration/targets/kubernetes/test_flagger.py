@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from shipit.model.deployment import Health
 from shipit.model.progress import Outcome, Progress, RolledBack, Succeeded
+from tests.fakes.cluster.story import runs
 from tests.integration.targets.kubernetes.conftest import IMAGES, Place
 
 pytestmark = pytest.mark.cluster
@@ -61,7 +63,10 @@ class Flagger:
         web = json.loads(self.place.kubectl("get", "deployment", "web", "-o", "json"))
         labels = {**web["spec"]["template"]["metadata"]["labels"]}
         labels["shipit.dev/service"] = "web-primary"
-        web["spec"]["template"]["metadata"]["labels"] = labels
+        web["spec"]["template"]["metadata"] = {
+            "labels": labels,
+            "annotations": {"flagger-id": "1"},
+        }
         web["spec"]["selector"] = {"matchLabels": {"shipit.dev/service": "web-primary"}}
         web["metadata"] = {"name": "web-primary"}
         self.place.kubectl("create", "-f", "-", stdin=web)
@@ -99,6 +104,7 @@ def flagger(place: Place) -> Iterator[Flagger]:
     name = CRD["metadata"]["name"]
     place.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=30s")
     try:
+        place.when(runs("hello"), "1")
         place.deploy(place.desired("web"))
         made = Flagger(place)
         made.initialize()
@@ -135,6 +141,13 @@ def test_a_platform_teams_canary_has_the_last_word(flagger: Flagger) -> None:
     place = flagger.place
     [role], _ = place.target().role([place.desired("web")], None)
     assert ["canaries"] in [rule["resources"] for rule in role["rules"]]
+    seen = place.target().observe().services["web"]
+    assert (seen.running, seen.health) == (1, Health.HEALTHY)
+    assert seen.images == (IMAGES["1"].digest,)
+    [row] = place.target().containers()
+    assert row["service"] == "web"
+    [(container, _)] = place.target().logs(["web"], follow=False, tail=1, since=None)
+    assert container == row["name"]
 
     later_than_flagger(place)
     outcome = deploy(place, "2", lambda: flagger.promote("2"))
