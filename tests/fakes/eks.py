@@ -96,7 +96,7 @@ class Authenticator:
 
 
 class FakeEks:
-    """DescribeCluster (AWS_ENDPOINT_URL_EKS). Clusters are moto's where `moto` is its address, else
+    """What EKS says (AWS_ENDPOINT_URL_EKS). Clusters are moto's where `moto` is its address, else
     those in `clusters`; either way they get the endpoint and CA of `doors`."""
 
     def __init__(self, moto: str = "") -> None:
@@ -104,7 +104,7 @@ class FakeEks:
         self.doors: dict[str, tuple[str, bytes]] = {}  # name: (address, CA)
         self.refusal: tuple[int, str, str] | None = None  # status, code, message
         self.asked: list[str] = []
-        self._moto = moto
+        self.moto = moto
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
 
     @property
@@ -125,10 +125,12 @@ class FakeEks:
             status, code, message = self.refusal
             return status, {"__type": code, "message": message}
         name = path.rpartition("/")[2]
-        if self._moto:
-            status, said = _passed_on(self._moto, path, headers["Authorization"])
+        if self.moto:
+            status, said = _passed_on(self.moto, path, headers["Authorization"])
             if status != 200:
                 return status, {"__type": "ResourceNotFoundException", **said}
+            if "cluster" not in said:  # what is in one
+                return status, said
             cluster = said["cluster"]
         elif name in self.clusters:
             cluster = {"name": name, "status": "ACTIVE", "version": "1.33", **self.clusters[name]}

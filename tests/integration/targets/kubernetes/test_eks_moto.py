@@ -12,6 +12,8 @@ from shipit.targets.kubernetes.reach import reach
 from tests.fakes.eks import Authenticator, FakeEks
 from tests.fakes.front_door import FrontDoor
 from tests.fakes.moto import CREDENTIALS, moto_server
+from tests.fakes.policy_simulator import PolicySimulator
+from tests.fakes.policy_simulator import policy as allow
 from tests.unit.targets.kubernetes.conftest import Ask, ask, door
 
 __all__ = ["ask", "door"]
@@ -46,6 +48,50 @@ def test_from_describe_cluster_to_an_answer(aws: FakeEks, door: FrontDoor, ask: 
     found = reach(EksTarget(cluster="prod"), root="/", environment="production")
     assert ask(found) == 200, authenticator.told
     assert door.seen[0].user == authenticator.users[key]
+
+
+PULL_ONLY = "AmazonEC2ContainerRegistryPullOnly"
+
+
+@pytest.mark.parametrize("simulates", [True, False], ids=["simulated", "attached"])
+@pytest.mark.parametrize(
+    ("policy", "actions", "level", "said"),
+    [
+        (PULL_ONLY, "ecr:*", "ok", "nodes pull as nodes, which may"),
+        ("AmazonEKSWorkerNodePolicy", "ec2:*", "", "may"),
+    ],
+)
+def test_the_node_groups_role_pulls_from_ecr(
+    aws: FakeEks,
+    door: FrontDoor,
+    monkeypatch: pytest.MonkeyPatch,
+    policy: str,
+    actions: str,
+    level: str,
+    said: str,
+    *,
+    simulates: bool,
+) -> None:
+    """As EKS and IAM name it: by a simulation, or by what is attached where none is allowed."""
+    aws.doors["prod"] = (door.address, door.ca)
+    iam = boto3.client("iam", region_name="eu-west-1", endpoint_url=aws.moto)
+    role = iam.create_role(RoleName="nodes", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    document = allow(("Allow", [actions], ["*"]))
+    made = iam.create_policy(PolicyName=policy, PolicyDocument=document)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="nodes", PolicyArn=made)
+    eks = boto3.client("eks", region_name="eu-west-1", endpoint_url=aws.moto)
+    eks.create_nodegroup(clusterName="prod", nodegroupName="a", subnets=["s"], nodeRole=role)
+    with PolicySimulator(aws.moto, iam) as simulator:
+        simulator.refused = not simulates
+        monkeypatch.setenv("AWS_ENDPOINT_URL_IAM", simulator.endpoint)
+        found = reach(EksTarget(cluster="prod"), root="/", environment="production")
+        assert found.pulls
+        repository = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/web"
+        finding = found.pulls([repository])[repository]
+    for client in (iam, eks):
+        client.close()
+    assert finding.level == (level or ("error" if simulates else "warning"))
+    assert said in finding.what
 
 
 def test_a_cluster_that_is_not_there(aws: FakeEks) -> None:
