@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from shipit.model import codec
 from shipit.model.progress import Failed, Progress, RolledBack, Succeeded, Superseded
@@ -71,6 +72,7 @@ def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], click.C
         ) -> Any:
             said = ctx.ensure_object(dict)
             said.update(verb=name, json=as_json, debug=debug or said.get("debug", False))
+            _refuse_empty(ctx)
             return function(Session(said.get("file"), as_json=as_json), *args, **words)
 
         debug: Any = click.option("--debug", is_flag=True, hidden=True)
@@ -79,6 +81,15 @@ def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], click.C
         return made
 
     return decorate
+
+
+def _refuse_empty(ctx: click.Context) -> None:
+    """An empty name is a variable that nobody set, and never what was meant: `pipeline --to ""`
+    would go all the way, and `promote --release ""` take what runs upstream."""
+    for option in ctx.command.params:
+        given = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if given and option.metavar and ctx.params.get(option.name or "") == "":
+            raise click.BadParameter("it is empty; is a variable not set?", ctx, option)
 
 
 def env_option(*, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
