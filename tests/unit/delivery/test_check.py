@@ -1,5 +1,6 @@
 """What would stop a deployment, before it does: findings, and never an error."""
 
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from shipit.delivery.deploy import deploy
 from shipit.delivery.request import Request
 from shipit.delivery.verify import verify
 from shipit.errors import PreconditionError, UnknownNameError
-from shipit.model.deployment import Finding
+from shipit.model.deployment import Desired, Finding
+from shipit.model.image import Image
 from shipit.model.pipeline import Canary, Strategy
 from tests.fakes.project import FakeProject, environment, run
+from tests.fakes.target import FakeTarget
 
 COMPOSE = """\
 services:
@@ -141,3 +144,49 @@ def test_what_is_so_in_one_environment_alone_names_it(checked: FakeProject) -> N
     )
     (said,) = (f for f in found(checked) if "DB_PASSWORD" in f.what)
     assert said.subject == "compose.yaml in qa"
+
+
+class Careful(FakeTarget):
+    """Looks at who images run as, and at going back."""
+
+    def check_users(
+        self, desired: Desired, read: Callable[[Image], Collection[str]]
+    ) -> Iterator[Finding]:
+        for name, image in desired.images.items():
+            yield Finding("error", f"images {name}", f"runs as {sorted(read(image))}")
+
+    def check_return(
+        self, desired: Desired | None, earlier: Sequence[Desired]
+    ) -> Iterator[Finding]:
+        said = " ".join(one.release_id for one in earlier)
+        yield Finding("ok", "return", f"from {desired.release_id if desired else '-'} to {said}")
+
+
+@pytest.fixture
+def careful(checked: FakeProject, monkeypatch: pytest.MonkeyPatch) -> FakeProject:
+    """Every image runs as root."""
+    checked.fakes["dev"] = {"default": Careful()}
+    monkeypatch.setattr("shipit.delivery.check.ImageUsers", lambda *_: lambda _: {""})
+    return checked
+
+
+def test_whom_images_run_as_is_judged_by_the_target(careful: FakeProject) -> None:
+    careful.release("a")
+    assert of(found(careful), "error")["dev images web"] == "runs as ['']"
+
+
+def test_what_may_be_gone_back_to_is_judged(careful: FakeProject) -> None:
+    """What runs, which a failure goes back to, and what `shipit rollback` would bring."""
+    assert of(found(careful), "ok")["dev return"] == "from - to "
+    for name in "abc":
+        careful.release(name)
+        if name != "c":
+            run(deploy(careful, Request("dev")))
+    assert of(found(careful), "ok")["dev return"] == "from c to b a"
+
+
+def test_with_an_error_in_the_way_going_back_is_not_judged(careful: FakeProject) -> None:
+    careful.release("a")
+    run(deploy(careful, Request("dev")))
+    careful.target().findings = [Finding("error", "cluster", "nobody answers")]
+    assert "dev return" not in of(found(careful), "ok")
