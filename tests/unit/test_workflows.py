@@ -19,6 +19,14 @@ ACTION: dict[str, Any] = yaml.safe_load(
 )
 DEPLOYING = ("first", "second", "third", "fourth")
 PAGE = (ROOT / "docs/how-to/ci.md").read_text(encoding="utf-8")
+# The first of each that run on Node 24: GitHub's runners have had no Node 20 since September 2026.
+ON_NODE_24 = {
+    "actions/checkout": 5,
+    "actions/setup-python": 6,
+    "aws-actions/configure-aws-credentials": 6,
+    "google-github-actions/auth": 3,
+}
+_USED = re.compile(r"uses: ([\w-]+/[\w-]+)@v(\d+)$", re.MULTILINE)
 _NEEDED = re.compile(r"needs\.(\w+)\.outputs\.(\w+)")
 
 
@@ -56,6 +64,13 @@ def test_no_key_is_stored() -> None:
     assert PROMOTE["jobs"]["fork"]["permissions"] == {}
     (aws,) = (s for s in ACTION["runs"]["steps"] if "aws-actions" in s.get("uses", ""))
     assert set(aws["with"]) == {"role-to-assume", "aws-region", "role-session-name"}
+
+
+def test_every_action_runs_on_a_node_that_is_there() -> None:
+    files = [*(ROOT / ".github").rglob("*.yml"), *(ROOT / "docs").rglob("*.md")]
+    used = {one for file in files for one in _USED.findall(file.read_text(encoding="utf-8"))}
+    assert {name for name, _ in used} == set(ON_NODE_24)
+    assert [name for name, version in used if int(version) < ON_NODE_24[name]] == []
 
 
 def test_what_comes_from_outside_is_no_part_of_a_script() -> None:
