@@ -44,10 +44,21 @@ def test_a_stack_comes_up_and_the_target_reads_it(
     assert len(Cloud(tmp_path / "engine" / "cloud").resources) > 8
 
 
-def test_the_accounts_foundations_come_up(tmp_path: Path) -> None:
-    shop = begun("hybrid", tmp_path)
+@pytest.mark.parametrize(
+    ("pipeline", "wanted"),
+    [
+        (
+            "hybrid",
+            {
+                *("aws:s3:Bucket", "aws:ecr:Repository", "aws:iam:OpenIdConnectProvider"),
+                *("gcp:artifactregistry:Repository", "gcp:iam:WorkloadIdentityPool"),
+            },
+        ),
+        ("gke", {"gcp:storage:Bucket", "gcp:storage:BucketIAMMember", "gcp:kms:CryptoKey"}),
+    ],
+)
+def test_the_accounts_foundations_come_up(pipeline: str, wanted: set[str], tmp_path: Path) -> None:
+    shop = begun(pipeline, tmp_path)
     ran = shop("provision", "--infra", "--preview", "--json")
     assert ran.code == 0, ran.told()
-    made = {change["type"] for change in ran.result["changes"]}
-    assert {"aws:s3:Bucket", "aws:ecr:Repository", "aws:iam:OpenIdConnectProvider"} <= made
-    assert {"gcp:artifactregistry:Repository", "gcp:iam:WorkloadIdentityPool"} <= made
+    assert wanted <= {change["type"] for change in ran.result["changes"]}
