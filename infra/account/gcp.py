@@ -12,6 +12,7 @@ from shipit.model.permission import Grant
 
 _GITHUB = "https://token.actions.githubusercontent.com"
 _LONGEST_ACCOUNT = 30  # IAM, "Create service accounts": of its id
+_LONGEST_SUBJECT = 127  # Workload Identity Federation: of google.subject
 _LONGEST_LABEL = 63
 
 
@@ -152,6 +153,8 @@ def _stands_for(
     opts: pulumi.ResourceOptions,
 ) -> None:
     """The token with this subject, and no other, may act as the account."""
+    if len(subject) > _LONGEST_SUBJECT:
+        raise pulumi.RunError(f"{subject}: Google takes subjects of {_LONGEST_SUBJECT} letters")
     gcp.serviceaccount.IAMMember(
         name,
         service_account_id=account.name,

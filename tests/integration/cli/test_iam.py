@@ -62,3 +62,16 @@ def test_an_environment_without_aws_is_told(shop: Shipit) -> None:
         "app: shop\nenvironments: {dev: {target: {docker: {}}}}\n"
     )
     refused(shop("iam", "--env", "dev"), "dev needs nothing of AWS")
+
+
+@pytest.mark.parametrize(
+    ("ledger", "said"),
+    [
+        ("", "encrypts no ledger: it is in .shipit/ledger"),
+        ("ledger: s3://acme-shipit/shop\n", "alias/shop is no KMS key's ARN"),
+    ],
+)
+def test_a_key_that_is_none_of_the_ledgers_is_told(shop: Shipit, ledger: str, said: str) -> None:
+    (shop.folder / "shipit.yaml").write_text(ledger + ECS)
+    key = "alias/shop" if ledger else "arn:aws:kms:eu-west-1:111122223333:key/1"
+    refused(shop("iam", "--env", "production", "--key", key), said)

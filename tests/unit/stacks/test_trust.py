@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pulumi
 import pytest
 
 from tests.fakes.policies import allows, asserted
@@ -121,3 +122,8 @@ def test_a_subject_without_ids_is_not_what_immutable_tokens_have(graph: Graph) -
     """So `github:` is written as the tokens say it."""
     assert not on_aws(graph, IMMUTABLE)
     assert not on_google(graph, IMMUTABLE)
+
+
+def test_a_subject_that_google_would_refuse_is_said_before(tmp_path: Path) -> None:
+    with pytest.raises(pulumi.RunError, match="Google takes subjects of 127 letters"):
+        made(tmp_path, f"acme/{'s' * 100}")
