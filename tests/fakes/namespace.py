@@ -245,12 +245,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         version = (body.get("metadata") or {}).pop("resourceVersion", None)
         if self._refused():
             return
-        if held is None:
+        if held is None and not self.headers["Content-Type"].startswith("application/apply"):
             self._answer(404, {"message": "not found"})
-        elif version and version != held["metadata"]["resourceVersion"]:
+        elif version and held and version != held["metadata"]["resourceVersion"]:
             self._answer(409, {"reason": "Conflict", "message": "it has been modified"})
         else:
-            self._answer(200, self.namespace.put(merged(held, body), collection))
+            self._answer(200, self.namespace.put(merged(held or {}, body), collection))
 
     def do_DELETE(self) -> None:
         collection, rest, _ = self._asked()

@@ -1,9 +1,10 @@
 """Change the objects: server-side apply, side by side, and what is not wanted any more taken away.
 
-First what pods need, then the workloads. Pruning comes last, and only once everything that is
-wanted is there (KEP-3659); nothing is pruned that does not carry our ApplySet's id.
+First what objects and pods need, then the workloads. Pruning comes last, and only once everything
+that is wanted is there (KEP-3659); nothing is pruned that does not carry our ApplySet's id.
 """
 
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,21 +12,29 @@ import msgspec
 
 from shipit.errors import PreconditionError, RemoteError
 from shipit.model.deployment import Action
-from shipit.targets.kubernetes import applyset, refusals, resources
+from shipit.targets.kubernetes import applyset, counts, definitions, refusals, resources
+from shipit.targets.kubernetes.brought import Brought, brought
 from shipit.targets.kubernetes.client import FIELD_MANAGER, Cluster
+from shipit.targets.kubernetes.lifecycle import STOPPED
 from shipit.targets.kubernetes.observe import WORKLOADS
-from shipit.targets.kubernetes.plan import Move
-from shipit.targets.kubernetes.refusals import Conflict, FieldConflictError
+from shipit.targets.kubernetes.plan import Move, is_member
+from shipit.targets.kubernetes.refusals import FieldConflictError, UnknownKindError
 from shipit.targets.kubernetes.survey import Seen, Survey, in_parallel
 
 Json = dict[str, Any]
 
-# Who writes a workload's count for a HorizontalPodAutoscaler.
-_AUTOSCALER = "kube-controller-manager"
-REPLICAS = "spec.replicas"
 # Pods of the old template may still ask for them: these go after the rollout is proven.
 _NEEDED_BY_PODS = frozenset({"ConfigMap", "Secret", "ServiceAccount"})
 _FIRST = frozenset({"Namespace", "CustomResourceDefinition"})
+_KNOWN = 10.0  # seconds until every API server knows a definition's new schema
+_LOOK = 0.3  # seconds between two tries, before jitter
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the server made of an object, and what there is to say about it."""
+
+    made: Json
+    notes: tuple[str, ...] = ()
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -34,6 +43,11 @@ class Applied(msgspec.Struct, frozen=True):
     made: dict[str, Json] = {}
     refused: dict[str, str] = {}
     notes: tuple[str, ...] = ()
+
+    def __or__(self, later: "Applied") -> "Applied":
+        return Applied(
+            self.made | later.made, self.refused | later.refused, (*self.notes, *later.notes)
+        )
 
 
 def apply(
@@ -45,29 +59,40 @@ def apply(
 
     Later refusals are in the answer: a failure to be undone, and not a request that was wrong.
     """
-    claimed = _claim(survey, seen.parent, [m.wanted for m in moves.values() if m.wanted])
-    made: dict[str, Json] = {}
-    refused: dict[str, str] = {}
-    notes: list[str] = []
+    members = [one for one in seen.objects.values() if is_member(one, survey.set_id)]
+    wanted = [m.wanted for m in moves.values() if m.wanted]
+    claimed = claim(survey, seen.parent, [*members, *wanted])
+    keys, coming, done = keys_going(moves.values()), brought(moves.values()), Applied()
     for wave in _waves(moves.values()):
-        for move, outcome in zip(wave, _side_by_side(survey, wave, notes), strict=True):
-            if isinstance(outcome, RemoteError):
-                if outcome.temporary:
-                    raise outcome
-                refused[move.key] = f"{move.title}: {refusals.in_words(outcome)}"
-            else:
-                made[move.key] = outcome
-        if refused:
-            if not made:
-                raise PreconditionError("; ".join(refused.values()), "nothing was changed")
-            return Applied(made, refused, tuple(notes))
-    prune(survey.cluster, (m.live for m in going(moves.values()) if not _needed(m)))
-    _let_go(survey, claimed, [m.wanted or m.live or {} for m in everything if _stays(m)])
-    return Applied(made, refused, tuple(notes))
+        answers = in_parallel([lambda move=move: _one(survey, move, keys, coming) for move in wave])  # type: ignore[misc]
+        done |= _answered(wave, answers)
+        done |= Applied({}, definitions.awaited(survey.cluster, done.made))
+        if done.refused:
+            if not done.made:
+                raise PreconditionError("; ".join(done.refused.values()), "nothing was changed")
+            return done
+    gone = [move for move in going(moves.values()) if not _needed(move)]
+    prune(survey.cluster, (move.live for move in gone))
+    _let_go(survey, claimed, left(everything, done.made, {move.key for move in gone}))
+    return done
+
+
+def left(everything: Iterable[Move], made: Mapping[str, Json], gone: set[str]) -> list[Json]:
+    """The members that there are then: what is not acted on (a plan may be of some services alone)
+    and what only pods of the old template need are still there."""
+    return [
+        move.wanted or move.live or {}
+        for move in everything
+        if move.key in made or (move.live and move.key not in gone)
+    ]
 
 
 def going(moves: Iterable[Move]) -> list[Move]:
     return [move for move in moves if move.action is Action.REMOVE and move.live]
+
+
+def keys_going(moves: Iterable[Move]) -> frozenset[str]:
+    return frozenset(move.key for move in going(moves))
 
 
 def late(moves: Iterable[Move]) -> list[Move]:
@@ -94,87 +119,111 @@ def _waves(moves: Iterable[Move]) -> list[list[Move]]:
     return [wave for wave in waves if wave]
 
 
-def _side_by_side(
-    survey: Survey, wave: Sequence[Move], notes: list[str]
-) -> list[Json | RemoteError]:
-    return in_parallel([lambda move=move: _one(survey, move, notes) for move in wave])  # type: ignore[misc]
+def _answered(
+    wave: Sequence[Move], answers: Sequence[Answer | RemoteError | UnknownKindError]
+) -> Applied:
+    """Raises RemoteError for what may pass."""
+    done = Applied()
+    for move, answer in zip(wave, answers, strict=True):
+        if isinstance(answer, Answer):
+            done |= Applied({move.key: answer.made}, {}, answer.notes)
+            continue
+        if isinstance(answer, RemoteError) and answer.temporary:
+            raise answer
+        done |= Applied({}, {move.key: f"{move.title}: {refusals.in_words(answer)}"})
+    return done
 
 
-def _one(survey: Survey, move: Move, notes: list[str]) -> Json | RemoteError:
+def _one(
+    survey: Survey, move: Move, going: frozenset[str], coming: Brought
+) -> Answer | RemoteError | UnknownKindError:
+    """A schema that was changed a moment ago may take another one to be known."""
+    connection = survey.cluster.connection
+    until = connection.clock() + (_KNOWN if coming.changes(move) else 0.0)
+    while True:
+        answer = _tried(survey, move, going)
+        if isinstance(answer, Answer) or connection.clock() >= until:
+            return answer
+        connection.pause(_LOOK * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+
+
+def _tried(
+    survey: Survey, move: Move, going: frozenset[str]
+) -> Answer | RemoteError | UnknownKindError:
     try:
-        made, told = asked(survey, move.wanted or {})
-    except RemoteError as error:
+        answer = asked(survey, move.wanted or {}, going=going)
+        if counts.is_marked(move.live) and not counts.is_stopped(answer.made):
+            return msgspec.structs.replace(answer, made=_unmarked(survey.cluster, answer.made))
+    except (RemoteError, UnknownKindError) as error:
         return error
-    notes.extend(told)
-    return made
+    return answer
 
 
-def asked(survey: Survey, wanted: Json, *, dry_run: bool = False) -> tuple[Json, tuple[str, ...]]:
+def _unmarked(cluster: Cluster, one: Json) -> Json:
+    """It goes on: what `stop` noted is over."""
+    metadata = one["metadata"]
+    body = {"metadata": {"annotations": {STOPPED: None}}}
+    return cluster.patch(
+        one["apiVersion"],
+        one["kind"],
+        metadata["name"],
+        body,
+        namespace=metadata.get("namespace", ""),
+    )
+
+
+def asked(
+    survey: Survey, wanted: Json, *, dry_run: bool = False, going: frozenset[str] = frozenset()
+) -> Answer:
     """Apply, or rehearse it; and notes about what was taken over, or left.
 
     A field that only shipit itself changed by another verb (`shipit stop`) is taken over, and so
     is the count that an autoscaler left behind; what others own where the settings say so. The
-    count of an autoscaler that is there is not sent (FIELD.md, failure mode 34).
-    Raises RemoteError.
+    count of an autoscaler that stays (`going` are the keys of objects that do not) is not sent
+    (FIELD.md, failure mode 34). Raises RemoteError, and UnknownKindError.
     """
     cluster, title = survey.cluster, resources.title(wanted)
+    notes: list[str] = []
+
+    def heard(warnings: Sequence[str]) -> None:
+        notes.extend(f"{title}: {one}" for one in warnings)
+
     try:
-        return cluster.apply(wanted, dry_run=dry_run), ()
+        made = cluster.apply(wanted, dry_run=dry_run, heard=heard)
+        return Answer(made, tuple(notes))
     except FieldConflictError as error:
-        counts = [c for c in error.conflicts if _is_autoscalers(c)]
-        others = [c for c in error.conflicts if c.manager != FIELD_MANAGER and c not in counts]
+        owned = [c for c in error.conflicts if counts.is_autoscalers(c)]
+        others = [c for c in error.conflicts if c.manager != FIELD_MANAGER and c not in owned]
         if others and not survey.force:
             raise
-        ours = len(error.conflicts) - len(counts) - len(others)
-    notes = [f"{title}: {c.field} is taken over from {c.manager}" for c in others]
-    if counts and is_scaled(cluster, wanted):
-        wanted = without_count(wanted)
+        ours = len(error.conflicts) - len(owned) - len(others)
+    notes += [f"{title}: {c.field} is taken over from {c.manager}" for c in others]
+    if owned and counts.is_scaled(cluster, wanted, going):
+        wanted = counts.without(wanted)
         notes.append(f"{title}: an autoscaler owns the count, so it stays")
-        counts = []
-    force = bool(ours or others or counts)
-    return cluster.apply(wanted, dry_run=dry_run, force=force), tuple(notes)
+        owned = []
+    force = bool(ours or others or owned)
+    made = cluster.apply(wanted, dry_run=dry_run, force=force, heard=heard)
+    return Answer(made, tuple(notes))
 
 
-def is_scaled(cluster: Cluster, one: Json) -> bool:
-    """Whether a HorizontalPodAutoscaler is about it; yes where they may not be read."""
-    try:
-        found = cluster.list(
-            "autoscaling/v2",
-            "HorizontalPodAutoscaler",
-            namespace=one["metadata"].get("namespace", ""),
-        )
-    except RemoteError:
-        return True
-    about = {(t["kind"], t["name"]) for t in (hpa["spec"]["scaleTargetRef"] for hpa in found)}
-    return (one["kind"], one["metadata"]["name"]) in about
-
-
-def _is_autoscalers(conflict: Conflict) -> bool:
-    return conflict.field == REPLICAS and conflict.manager == _AUTOSCALER
-
-
-def without_count(one: Json) -> Json:
-    return {**one, "spec": {k: v for k, v in one["spec"].items() if k != "replicas"}}
-
-
-def _claim(survey: Survey, known: Json | None, wanted: Sequence[Json]) -> Json:
-    """The parent names the kinds of the members before there are any, and those that go (KEP)."""
-    kinds = applyset.kinds_of(known) | applyset.kinds(wanted)
-    spaces = applyset.namespaces_of(known) | applyset.namespaces(wanted)
-    parent = applyset.parent(survey.instance, survey.cluster.namespace, kinds, spaces)
+def claim(
+    survey: Survey, known: Json | None, members: Iterable[Json], *, kinds: Iterable[str] = ()
+) -> Json:
+    """The parent names the kinds of the members before there are any, and those that go (KEP);
+    `kinds` besides."""
+    found = list(members)
+    named = {*kinds, *applyset.kinds_of(known), *applyset.kinds(found)}
+    spaces = applyset.namespaces_of(known) | applyset.namespaces(found)
+    parent = applyset.parent(survey.instance, survey.cluster.namespace, named, spaces)
     if not applyset.same(known, parent):
         survey.cluster.apply(parent, force=True)
     return parent
 
 
-def _let_go(survey: Survey, claimed: Json, left: Sequence[Json]) -> None:
+def _let_go(survey: Survey, claimed: Json, members: Sequence[Json]) -> None:
     """Kinds of which there are no members any more: a Role need not have them then."""
-    kinds, spaces = applyset.kinds(left), applyset.namespaces(left)
+    kinds, spaces = applyset.kinds(members), applyset.namespaces(members)
     parent = applyset.parent(survey.instance, survey.cluster.namespace, kinds, spaces)
     if parent != claimed:
         survey.cluster.apply(parent, force=True)
-
-
-def _stays(move: Move) -> bool:
-    """For now: what only pods of the old template need is still there."""
-    return move.action is not Action.REMOVE or _needed(move)

@@ -22,8 +22,11 @@ _TOOLING = "applyset.kubernetes.io/tooling"
 _KINDS = "applyset.kubernetes.io/contains-group-kinds"
 _NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 _TOOL = "shipit"
-# What is never pruned: claims are data, as volumes are elsewhere.
-KEPT = frozenset({"PersistentVolumeClaim", "PersistentVolume", "Namespace"})
+# What is never pruned: claims are data, as volumes are elsewhere, and with a definition every
+# object of its kind would go, of other environments as well.
+KEPT = frozenset(
+    {"PersistentVolumeClaim", "PersistentVolume", "Namespace", "CustomResourceDefinition"}
+)
 
 
 def identity(name: str, namespace: str) -> str:

@@ -6,7 +6,15 @@ from typing import Any
 import msgspec
 
 from shipit.model.deployment import Action, Change, Desired, Observed, ObservedService, Plan
-from shipit.targets.kubernetes import applyset, compare, names, readable, resources
+from shipit.targets.kubernetes import (
+    applyset,
+    compare,
+    counts,
+    definitions,
+    names,
+    readable,
+    resources,
+)
 from shipit.targets.kubernetes.render import Rendered, Setting, render
 
 Json = dict[str, Any]
@@ -44,12 +52,22 @@ def plan(target: str, desired: Desired, observed: Observed, setting: Setting, se
 
 
 def decide(
-    rendered: Rendered, live: Mapping[str, Json], set_id: str, namespace: str
+    rendered: Rendered,
+    live: Mapping[str, Json],
+    set_id: str,
+    namespace: str,
+    discovered: Iterable[str] = (),
 ) -> dict[str, Move]:
-    """A move for every object that is wanted, and for every one of ours that is not any more."""
+    """A move for every object that is wanted, and for every one of ours that is not any more.
+
+    `discovered` are kinds (`Widget.example.com`) that the API server says are of no namespace.
+    """
+    wide = {*discovered, *definitions.cluster_wide(rendered.objects), *_of_no_namespace(live)}
     wanted = {}
     for one in rendered.objects:
-        joined = placed(applyset.joined(one, set_id), namespace)
+        joined = applyset.joined(one, set_id)
+        if resources.group_kind(one) not in wide:
+            joined = placed(joined, namespace)
         wanted[resources.key(joined)] = joined
     moves = {key: _move(key, one, live.get(key)) for key, one in wanted.items()}
     for key, one in live.items():
@@ -58,6 +76,12 @@ def decide(
                 key, Action.REMOVE if applyset.prunable(one) else Action.KEEP, None, one
             )
     return moves
+
+
+def _of_no_namespace(live: Mapping[str, Json]) -> Iterator[str]:
+    for one in live.values():
+        if not one["metadata"].get("namespace"):
+            yield resources.group_kind(one)
 
 
 def placed(one: Json, namespace: str) -> Json:
@@ -75,6 +99,7 @@ def is_member(one: Mapping[str, Any], set_id: str) -> bool:
 def _move(key: str, wanted: Json, live: Json | None) -> Move:
     if live is None:
         return Move(key, Action.CREATE, wanted)
+    wanted = counts.continued(wanted, live)
     if compare.same(wanted, live):
         return Move(key, Action.KEEP, wanted, live)
     diff = readable.difference(readable.narrowed(live, wanted), wanted)
@@ -152,7 +177,15 @@ def service_of(one: Mapping[str, Any]) -> str:
     return str(labels.get(names.NAME) or (one.get("metadata") or {}).get("name", ""))
 
 
+_WHY_KEPT = {
+    "PersistentVolumeClaim": "with its data; `shipit rm --volumes` takes it away",
+    "PersistentVolume": "with its data",
+    "Namespace": "with all that is in it",
+    "CustomResourceDefinition": "with every object of its kind in the cluster",
+}
+
+
 def _kept(moves: Mapping[str, Move]) -> Iterator[str]:
     for move in moves.values():
         if move.wanted is None and move.action is Action.KEEP:
-            yield f"{move.title} stays, with its data; `shipit rm --volumes` takes it away"
+            yield f"{move.title} stays, {_WHY_KEPT.get((move.live or {})['kind'], '')}"

@@ -13,10 +13,11 @@ from shipit.errors import PreconditionError, RemoteError, ShipitError
 
 _CONFLICT = "FieldManagerConflict"
 _OWNER = re.compile(r'conflict with "(?P<manager>[^"]*)"')
-# RFC 9111 (obsoleted by it) and KEP-1693: `299 - "text"`, once for each.
+# KEP-1693 (RFC 7234, 5.5): `299 - "text"`, once for each.
 _WARNING = re.compile(r'299 [^ ]+ "((?:[^"\\]|\\.)*)"')
 _LONGEST = 2000  # characters of a message: a webhook may answer with a page
 _TEMPORARY = frozenset({429, 500, 502, 503, 504})
+_LASTING = ("webhook", "failed to create typed patch object")
 GONE = 410
 # Of a group that is not there, and of a kind that is not in its group: neither names the kind.
 _NOT_SERVED = frozenset({"the server could not find the requested resource", "404 page not found"})
@@ -135,10 +136,11 @@ def _next_step(status: int, said: Status) -> str:
 def _is_passing(status: int, headers: Mapping[str, str], said: Status) -> bool:
     """The server is there and cannot do it now. As client-go has it (rest/with_retry.go) wherever
     it names a time; without one a 500 is its own trouble (etcd changes its leader), or that of a
-    webhook, which is somebody else's: that is told at once."""
+    webhook, which is somebody else's, or a field that no schema has: these are told at once."""
     if status >= 500 and "Retry-After" in headers:
         return True
-    return status in _TEMPORARY and not (status == 500 and "webhook" in said.message)
+    lasting = status == 500 and any(words in said.message for words in _LASTING)
+    return status in _TEMPORARY and not lasting
 
 
 def _retry_after(headers: Mapping[str, str], said: Status) -> float:

@@ -13,8 +13,9 @@ from shipit.errors import PreconditionError, RemoteError
 from shipit.model.deployment import Action
 from shipit.targets.kubernetes import apply as applying
 from shipit.targets.kubernetes import compare, readable, refusals
+from shipit.targets.kubernetes.brought import brought
 from shipit.targets.kubernetes.plan import Move
-from shipit.targets.kubernetes.refusals import FieldConflictError
+from shipit.targets.kubernetes.refusals import FieldConflictError, UnknownKindError
 from shipit.targets.kubernetes.survey import Survey, in_parallel
 
 Json = dict[str, Any]
@@ -23,22 +24,31 @@ Json = dict[str, Any]
 def rehearse(survey: Survey, moves: Mapping[str, Move]) -> tuple[dict[str, Move], tuple[str, ...]]:
     """The moves with the server's diff, and notes. Raises PreconditionError for what it refuses."""
     asked = [m for m in moves.values() if m.action in (Action.CREATE, Action.UPDATE)]
-    answers = in_parallel([lambda move=move: _ask(survey, move) for move in asked])  # type: ignore[misc]
-    wrong = [(m, e) for m, e in zip(asked, answers, strict=True) if isinstance(e, RemoteError)]
+    going, coming = applying.keys_going(moves.values()), brought(moves.values())
+    answers = in_parallel([lambda move=move: _ask(survey, move, going) for move in asked])  # type: ignore[misc]
+    found, notes = dict(moves), list[str]()
+    wrong: list[tuple[Move, RemoteError | UnknownKindError]] = []
+    for move, answer in zip(asked, answers, strict=True):
+        if not isinstance(answer, applying.Answer):
+            why = coming.explains(move, answer)
+            wrong += [] if why else [(move, answer)]
+            notes.append(f"{move.title} cannot be rehearsed: {why}")
+        else:
+            found[move.key] = _told(move, answer.made)
+            notes += answer.notes
+            notes += _taken_over(move, answer.made)
     if wrong:
         raise _refused(wrong)
-    found = dict(moves)
-    notes: list[str] = []
-    for move, (made, told) in zip(asked, answers, strict=True):
-        found[move.key] = _told(move, made)
-        notes += told
-        notes += _taken_over(move, made)
     return found, tuple(notes)
 
 
-def _ask(survey: Survey, move: Move) -> tuple[Json, tuple[str, ...]] | RemoteError:
+def _ask(
+    survey: Survey, move: Move, going: frozenset[str]
+) -> applying.Answer | RemoteError | UnknownKindError:
     try:
-        return applying.asked(survey, move.wanted or {}, dry_run=True)
+        return applying.asked(survey, move.wanted or {}, dry_run=True, going=going)
+    except UnknownKindError as error:
+        return error
     except RemoteError as error:
         if error.temporary:
             raise PreconditionError(error.what, error.why, error.next_step) from error
@@ -66,7 +76,7 @@ def _taken_over(move: Move, made: Json) -> Iterator[str]:
         yield f"{move.title} is there already: shipit takes it over"
 
 
-def _refused(wrong: list[tuple[Move, RemoteError]]) -> PreconditionError:
+def _refused(wrong: list[tuple[Move, RemoteError | UnknownKindError]]) -> PreconditionError:
     conflicts = [
         f"{move.title}: {conflict}"
         for move, error in wrong
@@ -81,6 +91,8 @@ def _refused(wrong: list[tuple[Move, RemoteError]]) -> PreconditionError:
             " force_conflicts: true under the target",
         )
     move, error = wrong[0]
+    if isinstance(error, UnknownKindError):
+        return error
     said = [f"{m.title}: {refusals.in_words(e)}" for m, e in wrong]
     return PreconditionError(
         f"the API server would not take {move.title}", "; ".join(said), error.next_step

@@ -14,6 +14,7 @@ from shipit.errors import RemoteError
 from shipit.targets.kubernetes import applyset, names, resources
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.pods import Pod
+from shipit.targets.kubernetes.refusals import UnknownKindError
 
 Json = dict[str, Any]
 WORKLOADS = ("Deployment.apps", "StatefulSet.apps", "DaemonSet.apps")
@@ -47,8 +48,7 @@ class Survey(msgspec.Struct, frozen=True):
 
     def read(self) -> Seen:
         """Raises RemoteError, also when something may not be read."""
-        parent = self.cluster.get("v1", "ConfigMap", self.instance)
-        applyset.refuse_foreign(parent)
+        parent = self.parent()
         kinds = sorted(applyset.kinds_of(parent) or WORKLOADS)
         spaces = applyset.namespaces_of(parent)
         objects: dict[str, Json] = {}
@@ -60,6 +60,12 @@ class Survey(msgspec.Struct, frozen=True):
         ]
         in_parallel([*tasks, lambda: self._pods(pods, versions)])
         return Seen(parent, objects, pods, versions)
+
+    def parent(self) -> Json | None:
+        """None where nothing was deployed. Raises PreconditionError for one that is not ours."""
+        found = self.cluster.get("v1", "ConfigMap", self.instance)
+        applyset.refuse_foreign(found)
+        return found
 
     def workloads(self, kinds: Iterable[str]) -> tuple[dict[str, Json], dict[str, str]]:
         """Those of the kinds again, by key, and their lists' versions."""
@@ -93,8 +99,10 @@ class Survey(msgspec.Struct, frozen=True):
                         objects[resources.key(whole)] = whole
                     if space == home:
                         versions[group_kind] = page.metadata.resource_version
+        except UnknownKindError:
+            return  # the kind itself is gone, and with it its objects
         except RemoteError as error:
-            if error.status != 404:  # the kind itself is gone, and with it its objects
+            if error.status != 404:  # its whole group is
                 raise
 
     def _pods(self, found: dict[str, Pod], versions: dict[str, str]) -> None:

@@ -8,13 +8,21 @@ from typing import Any
 import msgspec
 
 from shipit.errors import PreconditionError, RemoteError
+from shipit.model import application
 from shipit.model.deployment import Action, Desired, Observed, Plan, Rollout
 from shipit.model.digest import Digest
 from shipit.model.permission import Permission
 from shipit.model.pipeline import EksTarget, GkeTarget, KubernetesTarget
 from shipit.model.progress import Failed, Mark, Outcome, Progress, Stage, Succeeded
 from shipit.targets.kubernetes import apply as applying
-from shipit.targets.kubernetes import names, progressive, rehearse, resources, scheduled
+from shipit.targets.kubernetes import (
+    definitions,
+    names,
+    progressive,
+    rehearse,
+    resources,
+    scheduled,
+)
 from shipit.targets.kubernetes import observe as observing
 from shipit.targets.kubernetes import plan as planning
 from shipit.targets.kubernetes.client import Cluster
@@ -31,6 +39,7 @@ from shipit.targets.kubernetes.verbs import Verbs
 
 Json = dict[str, Any]
 _UP = 2.0  # seconds that a container which nobody probes must have been up
+_SHARED = frozenset({"ConfigMap", "PersistentVolumeClaim", "Service", "ServiceAccount"})
 _FRESH = 15.0  # seconds in which what was observed need not be read again
 
 
@@ -249,12 +258,24 @@ class KubernetesCluster(Verbs):
         return self._seen
 
     def _decided(self, rendered: Rendered, seen: Seen) -> dict[str, Move]:
-        return planning.decide(rendered, seen.objects, self._survey.set_id, self._cluster.namespace)
+        return planning.decide(
+            rendered,
+            seen.objects,
+            self._survey.set_id,
+            self._cluster.namespace,
+            definitions.discovered(self._cluster, rendered.objects),
+        )
 
     def _planned(self, plan: Plan, moves: dict[str, Move]) -> dict[str, Move]:
-        """Only what the plan says: a service that it keeps is left alone."""
+        """Only what the plan says: a service that it keeps is left alone. What services share comes
+        with the first of them, also where a plan is of some of them alone."""
         acting = {c.service for c in plan.changes if c.action not in (Action.KEEP, Action.RUN)}
-        return {key: move for key, move in moves.items() if move.service in acting}
+        defined = application.services(plan.desired.project)
+        return {
+            key: move
+            for key, move in moves.items()
+            if move.service in acting or (move.service not in defined and _is_shared(move))
+        }
 
     def _key(self, one: Json) -> str:
         return resources.key(planning.placed(one, self._cluster.namespace))
@@ -276,6 +297,11 @@ class KubernetesCluster(Verbs):
     @cached_property
     def _setting(self) -> Setting:
         return Setting(namespace=self._cluster.namespace)
+
+
+def _is_shared(move: Move) -> bool:
+    """What pods cannot start without, and nothing that runs is changed by."""
+    return move.action is Action.CREATE and (move.wanted or {})["kind"] in _SHARED
 
 
 def _settle(spec: Json) -> float:

@@ -14,11 +14,12 @@ from shipit.errors import PreconditionError, RemoteError, ShipitError
 from shipit.model.deployment import Desired
 from shipit.model.duration import format_duration
 from shipit.model.progress import Failed, Mark, Outcome, Progress, Reason, Stage, Succeeded
+from shipit.targets.kubernetes import apply as applying
 from shipit.targets.kubernetes import applyset, names, resources, troubles
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.logs import Following, Wanted
 from shipit.targets.kubernetes.pods import OF_JOB, ContainerStatus, Ended, Pod, digest_of
-from shipit.targets.kubernetes.survey import Survey
+from shipit.targets.kubernetes.survey import WORKLOADS, Survey
 
 Json = dict[str, Any]
 JOB = ("batch/v1", "Job")
@@ -232,11 +233,18 @@ def create(cluster: Cluster, service: str, job: Json) -> None:
 
 
 def prepare(survey: Survey, needed: Iterable[Json]) -> None:
-    """What a Job cannot start without: a task runs before its environment is applied. Raises
-    PreconditionError when the API server does not take it."""
-    for one in needed:
+    """What a Job cannot start without: a task runs before its environment is applied. It is claimed
+    first, so that `shipit rm` finds it whatever becomes of the task. Raises PreconditionError when
+    the API server does not take it."""
+    wanted = [applyset.joined(one, survey.set_id) for one in needed]
+    if not wanted:
+        return
+    parent = survey.parent()
+    # Where there was no set, what may run without one goes on being looked for.
+    applying.claim(survey, parent, wanted, kinds=() if parent else WORKLOADS)
+    for one in wanted:
         try:
-            survey.cluster.apply(applyset.joined(one, survey.set_id), force=survey.force)
+            applying.asked(survey, one)
         except RemoteError as error:
             if error.temporary:
                 raise

@@ -1,4 +1,4 @@
-"""A run of shipit's that the cloud keeps waiting, and what is left when its machine goes away."""
+"""Runs that the cloud keeps waiting, and the commands that are printed as the way out."""
 
 import os
 import signal
@@ -27,6 +27,28 @@ def stuck(shop: Shipit, cloud: Cloud, *words: str) -> "Iterator[subprocess.Popen
             if process.poll() is None:
                 _kill_all(process.pid)
                 process.communicate(timeout=30)
+
+
+def printed(said: str, word: str) -> str:
+    """The command in a message that has this word."""
+    (found,) = [part for part in said.split("`")[1::2] if word in part]
+    return " ".join(found.split())
+
+
+def in_a_shell(command: str, shop: Shipit) -> None:
+    """As it was printed, where the user is."""
+    where = shop.folder / "docs" / "notes"
+    where.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=where,
+        env=shop.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def _kill_all(process: int) -> None:

@@ -2,39 +2,16 @@
 
 import shlex
 import signal
-import subprocess
 
 import pytest
 
 from tests.fakes.command import Shipit, contents
 from tests.fakes.pulumi_engine.cloud import Cloud
-from tests.fakes.pulumi_engine.running import stuck
+from tests.fakes.pulumi_engine.running import in_a_shell, printed, stuck
 from tests.fakes.pulumi_engine.shop import PROGRAM
 from tests.fakes.terminal import answered
 
 pytestmark = [pytest.mark.pulumi]
-
-
-def printed(said: str, word: str) -> str:
-    """The command in a message that has this word."""
-    (found,) = [part for part in said.split("`")[1::2] if word in part]
-    return " ".join(found.split())
-
-
-def run_in_a_shell(command: str, shop: Shipit) -> None:
-    """As it was printed, where the user is."""
-    where = shop.folder / "docs" / "notes"
-    where.mkdir(parents=True)
-    done = subprocess.run(
-        ["sh", "-c", command],
-        cwd=where,
-        env=shop.environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def states(shop: Shipit) -> dict[str, bytes]:
@@ -124,7 +101,7 @@ def test_killed_in_the_middle_says_the_exact_recovery(shop: Shipit, cloud: Cloud
 
     locked = shop("provision", "--env", "staging", "--yes")
     assert locked.code == 6, locked.told()
-    run_in_a_shell(printed(locked.err, "cancel"), shop)
+    in_a_shell(printed(locked.err, "cancel"), shop)
 
     pending = shop("provision", "--env", "staging", "--yes")
     assert pending.code == 2, pending.told()

@@ -115,11 +115,15 @@ def test_a_pod_that_never_comes(shop: Namespace, monkeypatch: pytest.MonkeyPatch
 
 def test_what_a_task_needs_is_put_there_as_a_member(shop: Namespace) -> None:
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "migrate"}}
-    shop.put({"metadata": {"name": "migrate"}}, "serviceaccounts")
     tasks.prepare(Survey(shop.cluster(), "shop-qa"), [account])
     held = shop.objects["serviceaccounts"]["migrate"]
     assert held["metadata"]["labels"] == {applyset.PART_OF: applyset.identity("shop-qa", NAME)}
-    assert "PATCH serviceaccounts/migrate?fieldManager=shipit" in shop.requests
+    assert [r for r in shop.requests if r.startswith("PATCH")] == [
+        "PATCH configmaps/shop-qa?fieldManager=shipit&force=true",  # claimed first
+        "PATCH serviceaccounts/migrate?fieldManager=shipit",
+    ]
+    kinds = applyset.kinds_of(shop.objects["configmaps"]["shop-qa"])
+    assert kinds == {"ServiceAccount", "Deployment.apps", "StatefulSet.apps", "DaemonSet.apps"}
 
 
 def test_what_the_server_does_not_take_is_an_error(shop: Namespace) -> None:

@@ -1,0 +1,92 @@
+"""How many pods a workload has, where others than the release may say it: an autoscaler, `stop`.
+
+FIELD.md, failure mode 34. A count that a release does not say is nobody's to reset: kubernetes.io,
+"Server-Side Apply", Transferring ownership: what we alone own and do not send any more is taken
+away, and the server puts 1 in its place. So it is sent as it is, until an autoscaler has set it.
+"""
+
+from collections.abc import Container, Mapping
+from typing import Any
+
+from shipit.errors import RemoteError
+from shipit.targets.kubernetes import compare, resources
+from shipit.targets.kubernetes.client import Cluster
+from shipit.targets.kubernetes.lifecycle import STOPPED
+from shipit.targets.kubernetes.refusals import Conflict
+
+Json = dict[str, Any]
+
+AUTOSCALER = "HorizontalPodAutoscaler.autoscaling"
+REPLICAS = "spec.replicas"
+# Who writes a workload's count for a HorizontalPodAutoscaler.
+_MANAGER = "kube-controller-manager"
+_COUNTED = frozenset({"Deployment.apps", "StatefulSet.apps", "Rollout.argoproj.io"})
+_SCHEDULED = "CronJob.batch"
+_OURS = "f:replicas"
+
+
+def continued(wanted: Json, live: Json) -> Json:
+    """`wanted` with the count that it does not say and has to send all the same: the one from
+    before `stop`, or the one that is there while it is ours alone. A schedule that was stopped
+    goes on. Pure."""
+    kind, said = resources.group_kind(wanted), wanted.get("spec") or {}
+    if kind == _SCHEDULED and "suspend" not in said and is_stopped(live):
+        return {**wanted, "spec": {**said, "suspend": False}}
+    if kind not in _COUNTED or "replicas" in said:
+        return wanted
+    count = _before(live) if is_stopped(live) else _kept(live)
+    return {**wanted, "spec": {**said, "replicas": count}} if count else wanted
+
+
+def is_marked(live: Mapping[str, Any] | None) -> bool:
+    """Whether `stop` has left its note."""
+    return STOPPED in (((live or {}).get("metadata") or {}).get("annotations") or {})
+
+
+def is_stopped(live: Mapping[str, Any]) -> bool:
+    """By `stop`: what is at 0 for another reason has no note, or one from before it went on."""
+    spec = live.get("spec") or {}
+    return is_marked(live) and (spec.get("replicas") == 0 or bool(spec.get("suspend")))
+
+
+def _before(live: Mapping[str, Any]) -> int:
+    noted = str(live["metadata"]["annotations"][STOPPED])
+    return max(int(noted), 1) if noted.isdecimal() else 1
+
+
+def _kept(live: Mapping[str, Any]) -> int:
+    """0 for one that the server need not be told. What was at 0 by an older release starts."""
+    owned = (compare.owned_fields(live) or {}).get("f:spec") or {}
+    owners = [
+        entry
+        for entry in live["metadata"].get("managedFields") or ()
+        if _OURS in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    ]
+    if _OURS not in owned or len(owners) > 1:
+        return 0
+    return int((live.get("spec") or {}).get("replicas") or 0)
+
+
+def is_autoscalers(conflict: Conflict) -> bool:
+    return conflict.field == REPLICAS and conflict.manager == _MANAGER
+
+
+def is_scaled(cluster: Cluster, one: Json, going: Container[str]) -> bool:
+    """Whether a HorizontalPodAutoscaler is about it that stays: `going` are the keys of those that
+    do not. Yes where they may not be read."""
+    namespace = one["metadata"].get("namespace", "")
+    try:
+        found = cluster.list("autoscaling/v2", "HorizontalPodAutoscaler", namespace=namespace)
+    except RemoteError:
+        return True
+    about = {
+        (target["kind"], target["name"])
+        for hpa in found
+        if resources.key(hpa) not in going
+        for target in (hpa["spec"]["scaleTargetRef"],)
+    }
+    return (one["kind"], one["metadata"]["name"]) in about
+
+
+def without(one: Json) -> Json:
+    return {**one, "spec": {k: v for k, v in one["spec"].items() if k != "replicas"}}
