@@ -7,12 +7,11 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from shipit.builders import source
-from tests.fakes.actions.runner import REPOSITORY, Job, Runner, python
+from tests.fakes.actions.runner import Job, Runner, pull_request, python
 from tests.fakes.command import commit_all
 
 RELEASE = "1a2b3c4"
@@ -29,20 +28,18 @@ build)
 plan)
     case "$*" in
     *--json) echo "{\\"event\\":\\"error\\",\\"kind\\":\\"$(cat "$KINDS/$3")\\"}" ;;
-    *) echo "what the plan for $3 says" ;;
+    *)
+        echo "what the plan for $3 says"
+        printf 'error: no rights in %s\\n::error title=shipit::no rights\\n' "$3" >&2
+        ;;
     esac
     ;;
-check) echo "what the check of $3 says" ;;
+check) printf 'what the check of %s says\\n::error title=shipit::that\\n' "$3" ;;
 esac
 [ "$1" != build ] || echo 1a2b3c4
 [ ! -e "$CODES/$1-$3" ] || exit "$(cat "$CODES/$1-$3")"
 """
 VARIABLES = {name: {"SHIPIT_AWS_ROLE": f"arn:role/{name}"} for name in ENVIRONMENTS}
-
-
-def event(head: str = REPOSITORY, name: str = "pull_request") -> dict[str, Any]:
-    of = {"number": 7, "head": {"repo": {"full_name": head}}}
-    return {"event_name": name, "event": {"pull_request": of}, "ref": "refs/pull/7/merge"}
 
 
 class GitHub:
@@ -158,7 +155,7 @@ def test_a_pipeline_may_end_early(github: GitHub) -> None:
 
 @pytest.mark.parametrize("name", ["merge_group", "pull_request_target", "pull_request_review"])
 def test_what_is_not_merged_is_not_deployed(name: str, github: GitHub) -> None:
-    jobs = github.runner.run(event=event(name=name))
+    jobs = github.runner.run(event=pull_request(name))
     assert {job.outcome for job in jobs.values()} == {"skipped"}
 
 
@@ -197,7 +194,7 @@ needs_jq = pytest.mark.skipif(not shutil.which("jq"), reason="no jq, which gh's 
 
 @needs_jq
 def test_a_pull_request_gets_each_plan_with_its_environments_role(github: GitHub) -> None:
-    jobs = github.runner.run(event=event())
+    jobs = github.runner.run(event=pull_request())
     assert jobs["plan (qa)"].role == "arn:role/qa"
     assert jobs["plan (staging)"].role == "arn:role/staging"
     assert outcomes(jobs) == ["skipped"] * 4
@@ -216,12 +213,12 @@ def test_later_pushes_edit_that_comment_and_nobody_elses(github: GitHub) -> None
         {"id": 2, "user": {"login": "eve"}, "body": "<!-- shipit plan . qa -->\nmine"},
     ]
     github.comments.write_text(json.dumps(others))
-    github.runner.run(event=event(), inputs={"plan": '["qa"]'})
+    github.runner.run(event=pull_request(), inputs={"plan": '["qa"]'})
     github.runner.install("shipit", _SHIPIT.replace("what the plan", "what the new plan"))
     github.comments.write_text(
         json.dumps([*json.loads(github.comments.read_text()), {**others[0], "id": 9}])
     )
-    github.runner.run(event=event(), inputs={"plan": '["qa"]'})
+    github.runner.run(event=pull_request(), inputs={"plan": '["qa"]'})
     bodies = github.bodies()
     assert [bodies[n] for n in (0, 1, 3)] == [others[0]["body"], others[1]["body"], bodies[0]]
     assert "what the new plan for qa says" in bodies[2]
@@ -232,19 +229,23 @@ def test_later_pushes_edit_that_comment_and_nobody_elses(github: GitHub) -> None
 def test_a_plan_that_fails_is_told_and_fails(github: GitHub) -> None:
     """A role that may not look, above all."""
     github.ends("plan", "qa", 1)
-    jobs = github.runner.run(event=event())
+    jobs = github.runner.run(event=pull_request())
     assert jobs["plan (qa)"].outcome == "failure"
+    assert "::error title=shipit::no plan for qa: no rights in qa\n" in jobs["plan (qa)"].log
     assert jobs["plan (staging)"].outcome == "success"
-    assert len(github.bodies()) == 2
+    first, _ = github.bodies()
+    assert "error: no rights in qa" in first
+    assert "::" not in first
 
 
 @needs_jq
 def test_what_check_finds_is_told_and_fails(github: GitHub) -> None:
     github.ends("check", "qa", 2)
-    jobs = github.runner.run(event=event(), inputs={"plan": '["qa"]'})
+    jobs = github.runner.run(event=pull_request(), inputs={"plan": '["qa"]'})
     assert jobs["plan (qa)"].outcome == "failure"
     (body,) = github.bodies()
     assert "what the check of qa says" in body
+    assert "::" not in body
 
 
 @needs_jq
@@ -254,17 +255,19 @@ def test_what_check_finds_is_told_and_fails(github: GitHub) -> None:
 def test_nothing_to_plan_yet_is_no_failure(kind: str, outcome: str, github: GitHub) -> None:
     github.ends("plan", "qa", 2)
     (github.folder / "kinds" / "qa").write_text(kind)
-    jobs = github.runner.run(event=event(), inputs={"plan": '["qa"]'})
+    jobs = github.runner.run(event=pull_request(), inputs={"plan": '["qa"]'})
     assert jobs["plan (qa)"].outcome == outcome
+    failed = outcome == "failure"
+    assert ("title=shipit::no plan" in jobs["plan (qa)"].log) is failed
 
 
 def test_a_fork_is_told_why_there_is_no_plan(github: GitHub) -> None:
-    jobs = github.runner.run(event=event(head="eve/shop"))
+    jobs = github.runner.run(event=pull_request(head="eve/shop"))
     assert [name for name, job in jobs.items() if job.outcome != "skipped"] == ["fork"]
     assert "a pull request from a fork" in jobs["fork"].summary
     assert "::notice title=shipit::No plan" in jobs["fork"].log
 
 
 def test_no_plan_is_made_where_none_is_wanted(github: GitHub) -> None:
-    jobs = github.runner.run(event=event(), inputs={"plan": "[]"})
+    jobs = github.runner.run(event=pull_request(), inputs={"plan": "[]"})
     assert {job.outcome for job in jobs.values()} == {"skipped"}

@@ -235,6 +235,12 @@ def _assigned(file: Path) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+def pull_request(name: str = "pull_request", *, head: str = REPOSITORY) -> Json:
+    """Number 7, from a branch of `head`, as the event of this name has it."""
+    of = {"number": 7, "head": {"repo": {"full_name": head}}}
+    return {"event_name": name, "event": {"pull_request": of}, "ref": "refs/pull/7/merge"}
+
+
 def python(module: str) -> str:
     """A program that is a module of ours."""
     return (

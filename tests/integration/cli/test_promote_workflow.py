@@ -4,12 +4,13 @@ How GitHub's part of it is played is in tests/fakes/actions.
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.actions.runner import Job, Runner, python
+from tests.fakes.actions.runner import Job, Runner, pull_request, python
 from tests.fakes.command import COMMAND, Shipit
 from tests.fakes.debian_registry import debian_registry
 from tests.fakes.engine import docker
@@ -68,8 +69,16 @@ class Origin:
         for name, text in {**files, ".gitignore": ".shipit/\n", ".dockerignore": ".git\n"}.items():
             (shop.folder / name).write_text(text)
         self.release = self.commit("1")
+        self.comments = folder / "comments.json"
+        self.comments.write_text("[]")
         self.runner = Runner(
-            folder / "machines", shop.folder, {"shipit": f'#!/bin/sh\nexec {COMMAND} "$@"\n'}
+            folder / "machines",
+            shop.folder,
+            {
+                "shipit": f'#!/bin/sh\nexec {COMMAND} "$@"\n',
+                "gh": python("tests.fakes.actions.gh"),
+            },
+            env={"GH_COMMENTS": str(self.comments)},
         )
         self.shipit = Shipit(shop.folder)
 
@@ -85,6 +94,11 @@ class Origin:
     def sources(self) -> list[str]:
         """What `COPY . /src` has taken into dev's image."""
         return self._inside("dev", "ls", "-A", "/src").split()
+
+    def planned(self) -> Job:
+        """The job that plans a pull request for qa."""
+        jobs = self.runner.run(event=pull_request(), inputs={"plan": '["qa"]'})
+        return jobs["plan (qa)"]
 
     def _inside(self, environment: str, *words: str) -> str:
         label = f"label=com.docker.compose.project={self.shop.project(environment)}"
@@ -157,3 +171,25 @@ def test_a_run_that_was_cut_off_goes_on_when_it_is_run_again(origin: Origin) -> 
     history = origin.shipit.ok("history", "--env", "qa", "--json").json
     assert [row["outcome"] for row in history][-2:] == ["succeeded", "interrupted"]
     assert len(json.loads(origin.shipit.ok("releases", "--json").out)) == 1
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="no jq, which gh's filters are")
+def test_a_pull_request_is_told_the_plan(origin: Origin) -> None:
+    empty = origin.planned()
+    assert empty.outcome == "success", empty.log
+    (comment,) = json.loads(origin.comments.read_text())
+    assert "nothing runs in dev yet, which qa comes after" in comment["body"]
+    assert "::error" not in empty.log
+    assert empty.summary == ""
+
+    assert origin.runner.run(inputs={"second": ""})["first"].outcome == "success"
+    job = origin.planned()
+    assert job.outcome == "success", job.log
+    (comment,) = json.loads(origin.comments.read_text())
+    assert "+ web  create  not there yet" in comment["body"]
+
+    (origin.shop.folder / "shipit.yaml").write_text("app: shop\nenvironments: {qa: {}}\n")
+    origin.shop.commit("broken")
+    broken = origin.planned()
+    assert broken.outcome == "failure"
+    assert "::error title=shipit::no plan for qa: shipit.yaml" in broken.log
