@@ -52,6 +52,10 @@ def test_no_two_jobs_share_a_group() -> None:
     assert len(set(groups)) == len(groups)
 
 
+def test_a_plan_is_no_deployment_on_github_s_pages() -> None:
+    assert PROMOTE["jobs"]["plan"]["environment"]["deployment"] is False
+
+
 def test_each_environment_comes_after_the_one_before() -> None:
     assert [PROMOTE["jobs"][job].get("needs") for job in DEPLOYING] == [None, *DEPLOYING[:-1]]
 

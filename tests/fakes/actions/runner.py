@@ -109,7 +109,8 @@ class Runner:
         machine = self.folder / str(self._machines)
         (machine / "workspace").mkdir(parents=True)
         (machine / "temp").mkdir()
-        environment = insert(job.get("environment", ""), known)
+        named = job.get("environment", "")
+        environment = insert(named["name"] if isinstance(named, dict) else named, known)
         known = {
             **known,
             "vars": self.variables.get(environment, {}),
