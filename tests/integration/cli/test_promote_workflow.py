@@ -122,6 +122,7 @@ def well(jobs: dict[str, Job]) -> dict[str, Job]:
 
 
 def test_what_is_approved_is_what_is_shipped(origin: Origin) -> None:
+    """And failure mode 30: what is approved too late does not go back behind what is newer."""
     first = origin.release
     of_first = well(origin.runner.run())
     assert origin.running() == ["1", "1", "1", ""]
