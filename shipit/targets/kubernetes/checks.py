@@ -141,5 +141,4 @@ class Checks(ABC):
             if error.status != 404:
                 raise
             body = b"null"
-        flagger = progressive.is_there(self.cluster)
-        return There.of(msgspec.json.decode(body), flagger=flagger)
+        return There.of(msgspec.json.decode(body), progressive.rules(self.cluster))

@@ -23,16 +23,16 @@ _GIVES_RIGHTS = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBin
 
 class There(msgspec.Struct, frozen=True):
     """What an ApplySet's parent names: the kinds of its members, and their other namespaces; and
-    whether the cluster has Flagger, which may move what is deployed."""
+    `more`, what else is read at home because the cluster has it."""
 
     kinds: frozenset[Kind] = frozenset()
     spaces: frozenset[str] = frozenset()
-    flagger: bool = False
+    more: frozenset[Rule] = frozenset()
 
     @classmethod
-    def of(cls, parent: Json | None, *, flagger: bool = False) -> Self:
+    def of(cls, parent: Json | None, more: frozenset[Rule] = frozenset()) -> Self:
         kinds = (applyset.version_kind(named) for named in applyset.kinds_of(parent))
-        return cls(frozenset(kinds), frozenset(applyset.namespaces_of(parent)), flagger)
+        return cls(frozenset(kinds), frozenset(applyset.namespaces_of(parent)), more)
 
 
 def needed(
@@ -86,8 +86,7 @@ def _rules(
     listed: Mapping[Kind, str],
 ) -> list[Rule]:
     found: dict[tuple[str, str], set[str]] = {}
-    always = (*rbac.ALWAYS, *([rbac.CANARIES] if there.flagger else ()))
-    for rule in always if place == home else ():
+    for rule in (*rbac.ALWAYS, *there.more) if place == home else ():
         found.setdefault((rule.group, rule.resource), set()).update(rule.verbs)
     kept = set[Kind]().union(*placed.values())
     for kind, plural in listed.items():

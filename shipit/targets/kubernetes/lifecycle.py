@@ -12,6 +12,7 @@ from shipit.errors import PreconditionError, RemoteError
 from shipit.targets.kubernetes import applyset, names, resources
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.pods import Pod
+from shipit.targets.kubernetes.standing import target_of
 from shipit.targets.kubernetes.survey import Survey, in_parallel
 from shipit.targets.kubernetes.watching import Change, limited
 
@@ -40,12 +41,8 @@ def workloads(
 
     Raises PreconditionError for a DaemonSet: it has no number.
     """
-    found = [
-        one
-        for kind in of
-        for one in cluster.list(*kind, selector=selector)
-        if not services or service_of(one) in services
-    ]
+    every = [one for kind in of for one in cluster.list(*kind, selector=selector)]
+    found = [one for one in _counted(every) if not services or service_of(one) in services]
     for one in found:
         if one["kind"] == _EVERYWHERE[1]:
             name = service_of(one)
@@ -55,6 +52,12 @@ def workloads(
                 "name the other services, or take it out of compose.yaml and deploy",
             )
     return found
+
+
+def _counted(every: Sequence[Json]) -> list[Json]:
+    """Without the Deployments that a Rollout runs: theirs is the count."""
+    moved = {(t.get("kind"), t.get("name")) for t in map(target_of, every)}
+    return [one for one in every if (one["kind"], one["metadata"]["name"]) not in moved]
 
 
 def service_of(one: Json) -> str:

@@ -36,7 +36,10 @@ def observed(seen: Seen) -> Observed:
 
 
 def workloads(objects: Iterable[Json]) -> list[Json]:
-    return [one for one in objects if one["kind"] in WORKLOADS]
+    """What has a pod template. A Rollout that runs a Deployment's has none of its own."""
+    return [
+        one for one in objects if one["kind"] in WORKLOADS and not one["spec"].get("workloadRef")
+    ]
 
 
 def by_service(pods: Iterable[Pod]) -> dict[str, list[Pod]]:
@@ -85,14 +88,14 @@ def containers(one: Mapping[str, Any]) -> Sequence[Json]:
 
 
 def _service(name: str, one: Json, pods: Sequence[Pod], container: str) -> ObservedService:
-    """What Flagger runs of it counts while the workload itself is at 0, where Flagger has it."""
+    """Where Flagger or Argo Rollouts has it at 0, what they run of it counts."""
     desired = desired_count(one)
-    promoted = [] if desired else [p for p in pods if p.is_promoted and not p.is_going]
-    running = [p for p in promoted or pods if not p.is_going and p.status.phase == "Running"]
-    health = _of_promoted(promoted) if promoted else _health(one, running, desired)
+    apart = [] if desired else [p for p in pods if p.is_apart(one["kind"]) and not p.is_going]
+    running = [p for p in apart or pods if not p.is_going and p.status.phase == "Running"]
+    health = _of_pods(apart) if apart else _health(one, running, desired)
     return ObservedService(
         name=name,
-        desired=desired or len(promoted),
+        desired=desired or len(apart),
         running=len(running),
         health=health,
         images=common_digests(running, container),
@@ -144,7 +147,7 @@ def _health(one: Json, running: Sequence[Pod], desired: int) -> Health:
     return Health.STARTING if _is_moving(status) else Health.UNHEALTHY
 
 
-def _of_promoted(pods: Sequence[Pod]) -> Health:
+def _of_pods(pods: Sequence[Pod]) -> Health:
     if any(_is_failing(pod) for pod in pods):
         return Health.UNHEALTHY
     return Health.HEALTHY if all(pod.is_ready for pod in pods) else Health.STARTING

@@ -32,8 +32,8 @@ def objects(written: Sequence[Written]) -> tuple[Json, ...]:
     what no rollout could be proven of."""
     for one in written:
         _refuse_secret(one)
+        _refuse_reference(one, written)
         if _is_workload(one.body):
-            _refuse_reference(one)
             _refuse_held_back(one)
     _refuse_several_namespaces([one for one in written if _is_workload(one.body)])
     return tuple(one.body for one in written)
@@ -68,7 +68,11 @@ def workloads(found: Iterable[Json]) -> dict[str, Json]:
 def services(found: Sequence[Json]) -> dict[str, Json]:
     """A service in Compose's words for every workload: the image of its first container, and how
     many there are to be. Others stand for nothing that is followed."""
-    return {name: _service(one) for name, one in workloads(found).items() if _containers(one)}
+    return {
+        name: _service(one, runs(found, one) or one)
+        for name, one in workloads(found).items()
+        if _containers(one)
+    }
 
 
 def variables(found: Sequence[Json]) -> Iterator[tuple[str, str, str]]:
@@ -126,7 +130,24 @@ def _at(value: Any, keys: Sequence[str], steps: Steps) -> Iterator[tuple[Steps, 
 
 def _is_workload(body: Json) -> bool:
     group = str(body["apiVersion"]).rpartition("/")[0]
-    return _WORKLOADS.get(str(body["kind"])) == group
+    return _WORKLOADS.get(str(body["kind"])) == group and not _reference(body)
+
+
+def runs(found: Iterable[Json], deployment: Json) -> Json | None:
+    """The Rollout that runs a Deployment's template in its stead."""
+    asked = {"kind": deployment["kind"], "name": _name(deployment)}.items()
+    near = (one for one in found if _space(one) == _space(deployment))
+    return next((one for one in near if asked <= _reference(one).items()), None)
+
+
+def _space(body: Json) -> str:
+    return str(body["metadata"].get("namespace") or "")
+
+
+def _reference(body: Json) -> Json:
+    """argo-rollouts, RolloutSpec.workloadRef; empty for a Rollout by itself, and all others."""
+    is_rollout = str(body["apiVersion"]).startswith("argoproj.io/") and body["kind"] == "Rollout"
+    return ((body.get("spec") or {}).get("workloadRef") or {}) if is_rollout else {}
 
 
 def _name(body: Json) -> str:
@@ -143,11 +164,12 @@ def _containers(body: Json) -> list[Json]:
     return [one for one in found if isinstance(one, dict) and isinstance(one.get("image"), str)]
 
 
-def _service(body: Json) -> Json:
+def _service(body: Json, counted: Json) -> Json:
+    """`counted` has the number: itself, or the Rollout that runs it."""
     made: Json = {"image": _containers(body)[0]["image"]}
     if body["kind"] == "DaemonSet":
         return {**made, "deploy": {"mode": "global"}}
-    count = body["spec"].get("replicas")
+    count = counted["spec"].get("replicas")
     return {**made, "deploy": {"replicas": 1 if count is None else int(count)}}
 
 
@@ -170,14 +192,16 @@ def _refuse_secret(one: Written) -> None:
         )
 
 
-def _refuse_reference(one: Written) -> None:
-    """argo-rollouts, RolloutSpec.workloadRef: the Deployment that it names is scaled to 0, and its
-    template is run by the Rollout, with the labels of the Deployment's pods."""
-    if one.body["kind"] == "Rollout" and (one.body.get("spec") or {}).get("workloadRef"):
+def _refuse_reference(one: Written, written: Sequence[Written]) -> None:
+    """What it runs is proven by the Deployment whose template that is."""
+    asked = _reference(one.body)
+    if asked and not any(
+        runs([one.body], other.body) for other in written if _is_workload(other.body)
+    ):
         raise one.wrong(
-            "a Rollout whose pods are a Deployment's cannot be proven",
+            f"the {asked.get('kind')} {asked.get('name')}, whose pods it would run, is not here",
             ("spec", "workloadRef"),
-            next_step="move the Deployment's spec.template into the Rollout, and remove the other",
+            next_step="have the Deployment here, too, or its spec.template in the Rollout",
         )
 
 
@@ -191,7 +215,7 @@ def _refuse_several_namespaces(workloads: Sequence[Written]) -> None:
     """They are followed in one: the target's."""
     first = ""
     for one in workloads:
-        space = str(one.body["metadata"].get("namespace") or "")
+        space = _space(one.body)
         if first and space and space != first:
             raise one.wrong(
                 f"it would run in {space}, and others run in {first}",

@@ -18,6 +18,7 @@ from shipit.targets.kubernetes.survey import in_parallel
 Json = dict[str, Any]
 _OPTIONAL = {
     "canaries": "what Flagger makes of a rollout is not seen",
+    "rollouts": "what Argo Rollouts makes of a Deployment that it runs is not seen",
     "limitranges": "whether a limit is filled in where none is said is not known",
     "pods/attach": "`shipit run` has no terminal",
     "pods/exec": "`shipit exec` does not work",
@@ -56,9 +57,10 @@ def going_back(look: Look, earlier: Mapping[str, Sequence[Json]]) -> Iterator[Fi
 
 
 def _is_optional(rule: Rule) -> bool:
-    """Canaries of one's own are written, too."""
-    is_read = set(rule.verbs) <= set(rbac.CANARIES.verbs)
-    return rule.resource in _OPTIONAL and (rule.resource != rbac.CANARIES.resource or is_read)
+    """Canaries and Rollouts of one's own are written, too."""
+    is_read = set(rule.verbs) <= {*rbac.CANARIES.verbs, *rbac.ROLLOUTS.verbs}
+    is_movers = rule.resource in (rbac.CANARIES.resource, rbac.ROLLOUTS.resource)
+    return rule.resource in _OPTIONAL and (is_read or not is_movers)
 
 
 def _needed(look: Look, objects: Sequence[Json] | None) -> dict[str, list[Rule]]:

@@ -150,6 +150,10 @@ class Pod(_Fields, frozen=True, rename="camel"):
         """It is of the workload that Flagger keeps beside the one that was deployed."""
         return bool(self.metadata.annotations.flagger)
 
+    def is_apart(self, kind: str) -> bool:
+        """Whether it is of what Flagger or Argo Rollouts keeps beside a workload of that kind."""
+        return self.is_promoted or (kind != "Rollout" and ARGO_HASH in self.metadata.labels)
+
     @property
     def is_of_job(self) -> bool:
         return OF_JOB in self.metadata.labels

@@ -1,8 +1,10 @@
-"""Whether Flagger moves a workload: its Canaries, somebody else's included, and what it promoted.
+"""Whether something else moves a workload: Flagger's Canaries and Argo's Rollouts that refer to it,
+somebody else's included; and what Flagger promoted.
 
 flagger, pkg/canary: Flagger answers a new pod template by an analysis, and copies it to a workload
 of its own, `<name>-primary`. What that has already (a way back to what was promoted) is no change
-to Flagger, and its Canary does not move.
+to Flagger, and its Canary does not move. argo-rollouts, RolloutSpec.workloadRef: the template of a
+Deployment is run by a Rollout, and the Deployment itself has no pods.
 """
 
 from collections.abc import Sequence
@@ -11,56 +13,94 @@ from typing import Any
 import msgspec
 
 from shipit.errors import RemoteError
-from shipit.targets.kubernetes import names, refusals
+from shipit.targets.kubernetes import names, rbac, refusals, resources
 from shipit.targets.kubernetes.client import Cluster
+from shipit.targets.kubernetes.rbac import Rule
 from shipit.targets.kubernetes.standing import Mark, Want, is_about
 
 Json = dict[str, Any]
-GROUP, KIND = "flagger.app", "Canary"
-_VERSION = f"{GROUP}/v1beta1"
 _APPS = "apps/v1"
 _TARGETS = ("Deployment", "DaemonSet")
-_UNSEEN = (
-    "Flagger is here, and its Canaries may not be listed: what it makes of this is not seen"
-    " (`shipit rbac` prints what that needs)"
+_CANARY = "Canary"
+
+
+class Mover(msgspec.Struct, frozen=True):
+    """What moves workloads, by the objects that say which; `rule` reads them."""
+
+    name: str
+    version: str
+    kind: str
+    rule: Rule
+
+
+_MOVERS = (
+    Mover("Flagger", "flagger.app/v1beta1", _CANARY, rbac.CANARIES),
+    Mover("Argo Rollouts", "argoproj.io/v1alpha1", "Rollout", rbac.ROLLOUTS),
 )
 
 
-class Flagger(msgspec.Struct, frozen=True):
-    """`wants` with what is promoted already; `kinds` are to be watched, too; `note` is for
+class Moved(msgspec.Struct, frozen=True):
+    """`wants` with what is promoted already; `kinds` are to be watched, too; `notes` are for
     people."""
 
     wants: tuple[Want, ...]
     kinds: frozenset[str] = frozenset()
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
-def look(cluster: Cluster, wants: Sequence[Want]) -> Flagger:
-    """One request where there is no Flagger. Raises RemoteError."""
+def look(cluster: Cluster, wants: Sequence[Want]) -> Moved:
+    """One request where there is nothing of the kind. Raises RemoteError."""
     marks = [want.mark for want in wants if want.mark.kind in _TARGETS]
-    try:
-        found = cluster.list(_VERSION, KIND) if marks and is_there(cluster) else []
-    except RemoteError as error:
-        if not refusals.is_forbidden(error):
-            raise
-        return Flagger(tuple(wants), note=_UNSEEN)
-    moved = [mark for mark in marks if any(is_about(one, mark) for one in found)]
-    if not moved:
-        return Flagger(tuple(wants))
-    done = {mark.name for mark in moved if _is_promoted(cluster, mark)}
-    told = (msgspec.structs.replace(w, promoted=w.mark.name in done) for w in wants)
-    return Flagger(tuple(told), frozenset({KIND}))
+    notes: list[str] = []
+    moved: dict[str, list[Mark]] = {}
+    for mover in installed(cluster) if marks else ():
+        try:
+            found = cluster.list(mover.version, mover.kind)
+        except RemoteError as error:
+            if not refusals.is_forbidden(error):
+                raise
+            notes.append(_unseen(mover))
+        else:
+            moved[mover.kind] = [m for m in marks if any(is_about(one, m) for one in found)]
+    done = {mark.name for mark in moved.get(_CANARY, ()) if _is_promoted(cluster, mark)}
+    return Moved(
+        tuple(msgspec.structs.replace(w, promoted=w.mark.name in done) for w in wants),
+        frozenset(kind for kind, about in moved.items() if about),
+        tuple(notes),
+    )
 
 
-def is_there(cluster: Cluster) -> bool:
-    """Whether Flagger is installed: discovery is everybody's to read. Raises RemoteError."""
+def installed(cluster: Cluster) -> list[Mover]:
+    """Those that the cluster has: discovery is everybody's to read. Raises RemoteError."""
+    groups = {str(one["name"]) for one in _asked(cluster, "/apis").get("groups") or ()}
+    return [m for m in _MOVERS if m.version.partition("/")[0] in groups and _serves(cluster, m)]
+
+
+def rules(cluster: Cluster) -> frozenset[Rule]:
+    """What it takes to see them. Raises RemoteError."""
+    return frozenset(mover.rule for mover in installed(cluster))
+
+
+def _serves(cluster: Cluster, mover: Mover) -> bool:
+    """Other tools are of the same group."""
+    answer = _asked(cluster, f"/apis/{mover.version}")
+    return resources.discovered(answer, mover.kind) is not None
+
+
+def _asked(cluster: Cluster, path: str) -> Json:
     try:
-        cluster.raw("GET", f"/apis/{_VERSION}")
+        return cluster.raw("GET", path)
     except RemoteError as error:
         if error.status in (403, 404):
-            return False
+            return {}
         raise
-    return True
+
+
+def _unseen(mover: Mover) -> str:
+    return (
+        f"{mover.name} is here, and its {mover.kind} objects may not be listed: what it makes of"
+        " this is not seen (`shipit rbac` prints what that needs)"
+    )
 
 
 def _is_promoted(cluster: Cluster, mark: Mark) -> bool:

@@ -39,7 +39,8 @@ ALWAYS: tuple[Rule, ...] = (
     Rule("batch", "jobs", ("create", "delete", "get", "list", "patch", "watch")),
 )
 CANARIES = Rule("flagger.app", "canaries", ("list", "watch"))
-"""Where Flagger is installed: a platform team's may be about what is deployed."""
+ROLLOUTS = Rule("argoproj.io", "rollouts", ("list", "watch"))
+"""Where they are installed: a platform team's may be about what is deployed."""
 WORKLOADS = (("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet"))
 """Looked for also where none is deployed."""
 WATCHED = {*WORKLOADS, ("argoproj.io", "Rollout"), ("flagger.app", "Canary")}

@@ -12,7 +12,7 @@ from shipit.errors import ShipitError
 from shipit.targets.kubernetes import names
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.pods import Pod, ReplicaSet
-from shipit.targets.kubernetes.standing import Look, Mark, Want, is_about
+from shipit.targets.kubernetes.standing import Look, Mark, Want, is_about, target_of
 from shipit.targets.kubernetes.watching import Change, Watch
 
 Json = dict[str, Any]
@@ -25,8 +25,8 @@ _VERSIONS = {
     "Canary": "flagger.app/v1beta1",
 }
 _WITH_SETS = frozenset({"Deployment"})
-# Flagger's, which may be a platform team's and have no label of ours.
-_OF_ANYBODY = frozenset({"Canary"})
+# They may be a platform team's, and have no label of ours.
+_OF_ANYBODY = frozenset({"Canary", "Rollout"})
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -65,7 +65,8 @@ class Scene:
 
     def __enter__(self) -> Self:
         for one in self._start.objects:
-            self._objects[one["kind"], one["metadata"]["name"]] = one
+            if one["kind"] not in _OF_ANYBODY:
+                self._objects[one["kind"], one["metadata"]["name"]] = one
         for uid, pod in self._start.pods.items():
             self._pods.setdefault(pod.head, {})[uid] = pod
         for kind in self._kinds:
@@ -103,15 +104,16 @@ class Scene:
 
     def look(self, want: Want) -> Look:
         mark = want.mark
-        canary = self._canary_of(mark)
+        canary, rollout = (self._mover(kind, mark) for kind in ("Canary", "Rollout"))
         pods = self._pods_of(want.head)
-        if canary:
-            pods = [pod for pod in pods if pod.is_promoted]
+        if canary or rollout:
+            pods = [pod for pod in pods if pod.is_apart(mark.kind)]
         return Look(
             live=self._objects.get((mark.kind, mark.name)),
             sets=tuple(self._sets.get(want.head, {}).values()),
             pods=pods,
             canary=canary,
+            rollout=rollout,
         )
 
     def _pods_of(self, service: str) -> list[Pod]:
@@ -119,9 +121,9 @@ class Scene:
         found = self._pods.get(service, {}).values()
         return [pod for pod in found if not pod.is_going and not pod.is_of_job]
 
-    def _canary_of(self, mark: Mark) -> Json | None:
-        canaries = (one for (kind, _), one in self._objects.items() if kind == "Canary")
-        return next((one for one in canaries if is_about(one, mark)), None)
+    def _mover(self, kind: str, mark: Mark) -> Json | None:
+        found = (one for (known, _), one in self._objects.items() if known == kind)
+        return next((one for one in found if is_about(one, mark)), None)
 
     def _watch(self, kind: str, version: str, of: type[Any], known: Mapping[str, Any]) -> None:
         whose = "" if kind in _OF_ANYBODY else self._selector
@@ -179,7 +181,7 @@ class Scene:
         else:
             self._objects[place] = whole
         labels = whole["metadata"].get("labels") or {}
-        target = (whole["spec"].get("targetRef") or {}).get("name")
+        target = target_of(whole).get("name")
         return self._head_of(target) if target else str(labels.get(names.NAME) or place[1])
 
 

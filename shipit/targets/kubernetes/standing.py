@@ -62,12 +62,13 @@ class Want(msgspec.Struct, frozen=True):
 
 class Look(msgspec.Struct, frozen=True):
     """What is known of the workload: itself, its ReplicaSets, its pods that are not on their way
-    out, and Flagger's Canary of it."""
+    out, Flagger's Canary of it, and the Rollout that runs its template in its stead."""
 
     live: Json | None
     sets: Sequence[ReplicaSet] = ()
     pods: Sequence[Pod] = ()
     canary: Json | None = None
+    rollout: Json | None = None
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -104,10 +105,19 @@ def stand(want: Want, look: Look) -> Standing:
     if observed_generation(live) < _generation(live):  # its status is of what was before
         return Standing(End.WAITING, "its controller has not seen it yet")
     new = new_pods(live, look)
-    said = canary(look.canary, want) if look.canary is not None else _KINDS[mark.kind](live)
+    said = _said(want, live, look)
     if said.end is not End.DONE:
         return msgspec.structs.replace(said, pods=new)
     return _proven(want, live, look, new)
+
+
+def _said(want: Want, live: Json, look: Look) -> Standing:
+    """By whatever moves it."""
+    if look.canary is not None:
+        return canary(look.canary, want)
+    if look.rollout is not None:
+        return _in_its_stead(look.rollout, live)
+    return _KINDS[want.mark.kind](live)
 
 
 def superseded(mark: Mark, live: Json | None) -> str:
@@ -159,8 +169,9 @@ def new_pods(live: Json, look: Look) -> tuple[Pod, ...]:
     """Those of the template that is current. Flagger promotes to pods of its own: all are new."""
     if look.canary is not None:
         return tuple(look.pods)
-    mark = _current_hash(live, look)
-    label = _HASHES[live["kind"]]
+    runs = live if look.rollout is None else look.rollout
+    mark = _current_hash(runs, look)
+    label = _HASHES[runs["kind"]]
     return tuple(p for p in look.pods if mark and p.metadata.labels.get(label) == mark)
 
 
@@ -261,9 +272,24 @@ def _argo_rollout(live: Json) -> Standing:
     return Standing(End.WAITING, words)
 
 
-def is_about(canary: Json, mark: Mark) -> bool:
-    """Whether Flagger moves that workload by it (v1beta1, CanarySpec.TargetRef)."""
-    target = (canary.get("spec") or {}).get("targetRef") or {}
+def _in_its_stead(rollout: Json, live: Json) -> Standing:
+    """argo-rollouts, RolloutStatus.workloadObservedGeneration: what it has seen of the Deployment
+    whose template it runs."""
+    seen = str((rollout.get("status") or {}).get("workloadObservedGeneration") or "")
+    if seen != str(_generation(live)) or observed_generation(rollout) < _generation(rollout):
+        return Standing(End.WAITING, "Argo Rollouts has not seen it yet")
+    return _argo_rollout(rollout)
+
+
+def target_of(mover: Json) -> Json:
+    """What a Canary (flagger, CanarySpec.TargetRef) or a Rollout (argo-rollouts,
+    RolloutSpec.WorkloadRef) moves; empty for a Rollout by itself."""
+    spec = mover.get("spec") or {}
+    return spec.get("targetRef") or spec.get("workloadRef") or {}
+
+
+def is_about(mover: Json, mark: Mark) -> bool:
+    target = target_of(mover)
     return (target.get("kind"), target.get("name")) == (mark.kind, mark.name)
 
 
@@ -321,6 +347,7 @@ def _asked(live: Json, look: Look) -> int:
         return max(len(look.pods), 1)
     if live["kind"] == "DaemonSet":
         return _count((live.get("status") or {}).get("desiredNumberScheduled"))
+    live = live if look.rollout is None else look.rollout
     return _count(live["spec"].get("replicas"), 1)
 
 

@@ -140,14 +140,10 @@ class KubernetesCluster(Verbs):
     def follow(self, rollout: Rollout) -> Iterator[Progress | Outcome]:
         handle = Handle.read(rollout.handle)
         desired = rollout.plan.desired
-        for note in handle.notes:
+        moved = progressive.look(self._cluster, list(self._wants(desired, handle)))
+        for note in (*handle.notes, *moved.notes):
             yield Progress(Stage.FOLLOW, Mark.INFO, "", note, desired.environment, self.name)
-        flagger = progressive.look(self._cluster, list(self._wants(desired, handle)))
-        if flagger.note:
-            yield Progress(
-                Stage.FOLLOW, Mark.INFO, "", flagger.note, desired.environment, self.name
-            )
-        wants, kinds = flagger.wants, {want.mark.kind for want in flagger.wants} | flagger.kinds
+        wants, kinds = moved.wants, {want.mark.kind for want in moved.wants} | moved.kinds
         scene = Scene(self._cluster, self._survey.selector, kinds, self._start(kinds))
         for step in Follow(rollout, scene, wants, handle.refused, clock=self._clock).follow():
             if isinstance(step, Succeeded):

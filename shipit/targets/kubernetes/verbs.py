@@ -20,7 +20,7 @@ from shipit.targets.kubernetes import (
 )
 from shipit.targets.kubernetes.checks import Checks
 from shipit.targets.kubernetes.logs import Following, Wanted, lines
-from shipit.targets.kubernetes.pods import OF_JOB, Pod
+from shipit.targets.kubernetes.pods import ARGO_HASH, OF_JOB, Pod
 from shipit.targets.kubernetes.render import job, needs
 from shipit.targets.kubernetes.survey import Seen
 from shipit.targets.kubernetes.tasks import Run, prepare
@@ -116,7 +116,9 @@ class Verbs(Checks):
         """A schedule has no pods of its own to wait for."""
         services = sorted({lifecycle.service_of(o) for o in found if o["kind"] != "CronJob"})
         if services:
-            selector = f"{self._selector(services)},!{OF_JOB}"
+            # What a platform team's Rollout runs does not come and go with the Deployment.
+            argos = any(one["kind"] == "Rollout" for one in found)
+            selector = f"{self._selector(services)},!{OF_JOB}{'' if argos else f',!{ARGO_HASH}'}"
             lifecycle.settle(self.cluster, selector, settled)
 
 

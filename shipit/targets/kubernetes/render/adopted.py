@@ -25,6 +25,9 @@ def objects(scope: Scope) -> tuple[Json, ...]:
     for one in found.values():
         _refuse_elsewhere(scope, one)
     services = {id(one): name for name, one in found.items()}
+    for name, one in found.items():
+        rollout = own.runs(scope.desired.source, one)
+        services |= {id(rollout): name} if rollout else {}
     return tuple(_adopted(scope, one, services.get(id(one), "")) for one in scope.desired.source)
 
 

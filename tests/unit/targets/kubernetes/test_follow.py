@@ -14,7 +14,7 @@ from shipit.model.progress import Failed, Outcome, Progress, Reason, Succeeded
 from shipit.targets.kubernetes import names
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.follow import Follow
-from shipit.targets.kubernetes.pods import OF_JOB
+from shipit.targets.kubernetes.pods import ARGO_HASH, OF_JOB
 from shipit.targets.kubernetes.reach.access import Access
 from shipit.targets.kubernetes.scene import Scene, Start
 from shipit.targets.kubernetes.standing import Want, marked
@@ -99,6 +99,7 @@ def follow(
     api: ScriptedApi,
     *,
     services: tuple[str, ...] = ("web",),
+    kinds: tuple[str, ...] = ("Deployment",),
     deadline: float = 20.0,
     refused: dict[str, str] | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -111,7 +112,7 @@ def follow(
         Want(name, name, marked(of(name, deployment())), {name: frozenset({DIGEST})}, DIGEST)
         for name in services
     ]
-    scene = Scene(cluster, SELECTOR, {"Deployment"}, Start())
+    scene = Scene(cluster, SELECTOR, kinds, Start())
     *said, outcome = Follow(rollout, scene, wants, refused or {}, clock=clock).follow()
     assert not isinstance(outcome, Progress)
     return [step for step in said if isinstance(step, Progress)], outcome
@@ -215,3 +216,28 @@ def test_a_jobs_pod_of_a_workloads_name_is_none_of_its_own(api: ScriptedApi) -> 
     api.on(f"{HOME}/pods", items(pod(), job))
     _, outcome = follow(api, deadline=3.0)
     assert outcome == Succeeded({"web": DIGEST})
+
+
+def test_a_rollout_of_somebody_else_in_the_stead_of_a_deployment(api: ScriptedApi) -> None:
+    """It has no label of shipit's; the Deployment that it runs is at 0, and tells nothing."""
+    rollouts = "GET /apis/argoproj.io/v1alpha1/namespaces/shop/rollouts"
+    idle = deployment(replicas=0, updatedReplicas=0, availableReplicas=0)
+    idle["spec"] = {**idle["spec"], "replicas": 0}
+    status = {"workloadObservedGeneration": "1", "phase": "Progressing"}
+    rollout = {
+        "metadata": {"name": "canary", "uid": "u-rollout"},
+        "spec": {"replicas": 1, "workloadRef": {"kind": "Deployment", "name": "web"}},
+        "status": status,
+    }
+    healthy = {**status, "phase": "Healthy", "currentPodHash": "a", "stableRS": "a"}
+    argos = pod()
+    argos["metadata"]["labels"] = {**LABELS, ARGO_HASH: "a"}
+    api.on(f"{APPS}/deployments", items(idle))
+    api.on(f"{HOME}/pods", items(argos))
+    api.on(rollouts, items(rollout))
+    change = {"type": "MODIFIED", "object": {**rollout, "status": healthy}}
+    api.on(f"{rollouts}?watch", Watched([change], "stay", after=(f"{HOME}/pods?watch", 1)))
+    _, outcome = follow(api, kinds=("Deployment", "Rollout"), deadline=5.0)
+    assert outcome == Succeeded({"web": DIGEST})
+    assert {r.query["labelSelector"] for r in api.asked if r.title.startswith(APPS)} == {SELECTOR}
+    assert not any("labelSelector" in r.query for r in api.asked if r.title.startswith(rollouts))

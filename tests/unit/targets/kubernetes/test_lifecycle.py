@@ -169,6 +169,19 @@ def test_argo_rollouts_stop_too_where_the_environment_has_some(shop: Namespace) 
     assert lifecycle.kinds(None) == lifecycle.KINDS
 
 
+def test_of_a_rollout_and_the_deployment_that_it_runs_the_rollout_has_the_count(
+    shop: Namespace,
+) -> None:
+    """The Deployment stays at 0."""
+    put(shop, "deployments", "web", replicas=0)
+    put(shop, "rollouts", "web", replicas=2, workloadRef={"kind": "Deployment", "name": "web"})
+    kinds = (*lifecycle.KINDS, ("argoproj.io/v1alpha1", "Rollout"))
+    for act, count in ((lifecycle.stop, 0), (lifecycle.start, 2)):
+        act(shop.cluster(), lifecycle.workloads(shop.cluster(), SELECTOR, ["web"], kinds))
+        assert web(shop, "rollouts")["spec"]["replicas"] == count
+        assert web(shop)["spec"]["replicas"] == 0
+
+
 # rm
 
 

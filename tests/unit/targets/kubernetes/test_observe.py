@@ -95,6 +95,14 @@ def test_what_flagger_promoted_is_what_runs(service: str, ready: bool, health: H
     assert found.images == (WEB,)
 
 
+def test_what_a_rollout_runs_of_a_deployment_is_what_runs() -> None:
+    argos = pod("web-1", labels={"rollouts-pod-template-hash": "new"})
+    rollout = workload("Rollout", workloadRef={"kind": "Deployment", "name": "web"})
+    found = Seen(None, {"d": workload(replicas=0), "r": rollout}, {"p": argos}, {})
+    [web] = observe.observed(found).services.values()
+    assert (web.desired, web.running, web.health) == (1, 1, Health.HEALTHY)
+
+
 def test_a_service_may_end_as_flaggers_names_do() -> None:
     own = pod("db-primary-primary-1", "db-primary", notes={"flagger-id": "1"})
     told_apart = pod("db-primary-primary-1", "db-primary-primary", notes={"flagger-id": "1"})

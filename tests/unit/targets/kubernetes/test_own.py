@@ -124,7 +124,11 @@ def test_workloads_of_one_name_are_told_apart() -> None:
     assert list(own.workloads(spaces)) == ["a.deployment.web", "b.deployment.web"]
 
 
-ROLLOUT = {"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}
+ROLLOUT = {
+    "workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+    "template": None,
+    "replicas": 3,
+}
 PARTITION = {"updateStrategy": {"rollingUpdate": {"partition": 1}}}
 ON_DELETE = {"updateStrategy": {"type": "OnDelete"}}
 
@@ -135,7 +139,7 @@ ON_DELETE = {"updateStrategy": {"type": "OnDelete"}}
         (
             made("Rollout", "web", "argoproj.io/v1alpha1", spec=ROLLOUT),
             "spec.workloadRef",
-            "whose pods are a Deployment's",
+            "the Deployment web, whose pods it would run, is not here",
         ),
         (
             made("StatefulSet", spec=PARTITION),
@@ -153,6 +157,16 @@ def test_what_could_never_be_proven_is_refused(one: dict[str, Any], path: str, w
         own.objects([Written(one, "k8s/web.yaml")])
     assert (error.value.file, error.value.path) == ("k8s/web.yaml", path)
     assert what in error.value.what
+
+
+def test_a_rollout_that_runs_a_deployment_gives_it_its_count() -> None:
+    """The Deployment is at 0, and the service is its."""
+    several = [
+        made("Rollout", "canary", "argoproj.io/v1alpha1", spec=ROLLOUT),
+        made("Deployment", spec={"replicas": 0}),
+    ]
+    found = own.objects([Written(one, "k8s/web.yaml") for one in several])
+    assert own.services(found) == {"web": {"image": "web", "deploy": {"replicas": 3}}}
 
 
 def test_workloads_of_two_namespaces_are_two_environments() -> None:

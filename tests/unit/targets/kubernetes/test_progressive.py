@@ -12,15 +12,18 @@ from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.grants import There
 from shipit.targets.kubernetes.kinds import Kinds
 from shipit.targets.kubernetes.look import Look
-from shipit.targets.kubernetes.progressive import Flagger
+from shipit.targets.kubernetes.progressive import Moved
 from shipit.targets.kubernetes.reach.access import Access
 from shipit.targets.kubernetes.standing import Mark, Want
 from tests.fakes.kubernetes_api import Reply, ScriptedApi, items, refuse
 
 Json = dict[str, Any]
 DIGEST = Digest.of(b"web")
+GROUPS = "GET /apis"
 DISCOVERY = "GET /apis/flagger.app/v1beta1"
 CANARIES = f"{DISCOVERY}/namespaces/shop/canaries"
+ARGO = "GET /apis/argoproj.io/v1alpha1"
+ROLLOUTS = f"{ARGO}/namespaces/shop/rollouts"
 DEPLOYMENTS = "GET /apis/apps/v1/namespaces/shop/deployments"
 
 
@@ -28,10 +31,20 @@ DEPLOYMENTS = "GET /apis/apps/v1/namespaces/shop/deployments"
 def api() -> Iterator[ScriptedApi]:
     """Flagger is there, and moves a Deployment called web."""
     with ScriptedApi() as found:
-        found.on(DISCOVERY, Reply(200, {"resources": []}))
+        found.on(GROUPS, groups("flagger.app"))
+        found.on(DISCOVERY, kinds(("canaries", "Canary")))
         found.on(CANARIES, items(canary()))
         found.on(DEPLOYMENTS, items())
         yield found
+
+
+def groups(*names: str) -> Reply:
+    return Reply(200, {"groups": [{"name": name} for name in ("apps", *names)]})
+
+
+def kinds(*several: tuple[str, str]) -> Reply:
+    resources = [{"name": name, "kind": kind, "namespaced": True} for name, kind in several]
+    return Reply(200, {"resources": resources})
 
 
 def canary(kind: str = "Deployment", name: str = "web") -> Json:
@@ -50,19 +63,37 @@ def want(kind: str = "Deployment") -> Want:
     return Want("web", "web", Mark(kind, "web", "u", 1, "t"), {}, DIGEST)
 
 
-def look(api: ScriptedApi, *wants: Want) -> Flagger:
+def look(api: ScriptedApi, *wants: Want) -> Moved:
     cluster = Cluster(Access(server=api.address, name="the cluster"), "shop")
     return progressive.look(cluster, wants or (want(),))
 
 
-def test_without_flagger_one_question_is_asked(api: ScriptedApi) -> None:
-    api.on(DISCOVERY, refuse(404))
-    assert look(api) == Flagger((want(),))
-    assert api.titles() == [DISCOVERY]
+def test_without_anything_of_the_kind_one_question_is_asked(api: ScriptedApi) -> None:
+    api.on(GROUPS, groups())
+    assert look(api) == Moved((want(),))
+    assert api.titles() == [GROUPS]
+
+
+def test_other_tools_of_argos_group_are_not_asked(api: ScriptedApi) -> None:
+    api.on(GROUPS, groups("argoproj.io"))
+    api.on(ARGO, kinds(("workflows", "Workflow")))
+    assert look(api) == Moved((want(),))
+    assert api.titles() == [GROUPS, ARGO]
+
+
+def test_a_rollout_that_runs_the_deployment_is_watched(api: ScriptedApi) -> None:
+    api.on(GROUPS, groups("argoproj.io"))
+    api.on(ARGO, kinds(("rollouts", "Rollout")))
+    reference = {"kind": "Deployment", "name": "web"}
+    rollout = {"metadata": {"name": "web"}, "spec": {"workloadRef": reference}}
+    api.on(ROLLOUTS, items({"metadata": {"name": "by-itself"}, "spec": {}}))
+    assert look(api) == Moved((want(),))
+    api.on(ROLLOUTS, items(rollout))
+    assert look(api) == Moved((want(),), frozenset({"Rollout"}))
 
 
 def test_nothing_is_asked_for_what_flagger_cannot_move(api: ScriptedApi) -> None:
-    assert look(api, want("StatefulSet")) == Flagger((want("StatefulSet"),))
+    assert look(api, want("StatefulSet")) == Moved((want("StatefulSet"),))
     assert api.titles() == []
 
 
@@ -77,7 +108,7 @@ def test_a_canary_of_somebody_else_is_watched(api: ScriptedApi) -> None:
 @pytest.mark.parametrize("other", [canary("DaemonSet"), canary(name="api")])
 def test_a_canary_of_something_else_is_not(api: ScriptedApi, other: Json) -> None:
     api.on(CANARIES, items(other))
-    assert look(api) == Flagger((want(),))
+    assert look(api) == Moved((want(),))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +134,8 @@ def test_canaries_that_may_not_be_listed_are_said(api: ScriptedApi) -> None:
     api.on(CANARIES, refuse(403, "forbidden", reason="Forbidden"))
     found = look(api)
     assert (found.wants, found.kinds) == ((want(),), frozenset())
-    assert found.note.startswith("Flagger is here, and its Canaries may not be listed")
+    [note] = found.notes
+    assert note.startswith("Flagger is here, and its Canary objects may not be listed")
 
 
 def test_a_server_that_does_not_answer_is_no_absence(api: ScriptedApi) -> None:
@@ -113,10 +145,12 @@ def test_a_server_that_does_not_answer_is_no_absence(api: ScriptedApi) -> None:
         look(api)
 
 
-@pytest.mark.parametrize("flagger", [True, False])
-def test_the_role_reads_canaries_where_flagger_is(flagger: bool) -> None:
-    wanted = grants.needed((), There(flagger=flagger), "shop", Kinds(None, ()).resource)["shop"]
-    assert (rbac.CANARIES in wanted) is flagger
+def test_the_role_reads_canaries_where_flagger_is(api: ScriptedApi) -> None:
+    cluster = Cluster(Access(server=api.address, name="the cluster"), "shop")
+    there = There(more=progressive.rules(cluster))
+    wanted = grants.needed((), there, "shop", Kinds(None, ()).resource)["shop"]
+    assert rbac.CANARIES in wanted
+    assert rbac.ROLLOUTS not in wanted
 
 
 @pytest.mark.parametrize(
@@ -131,5 +165,5 @@ def test_check_says_that_canaries_may_not_be_read(
     reviews = "POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
     api.on(reviews, Reply(201, {"status": granted}))
     cluster = Cluster(Access(server=api.address, name="the cluster"), "shop")
-    look = Look(cluster, "kubernetes", "", None, (), (), There(flagger=True))
+    look = Look(cluster, "kubernetes", "", None, (), (), There(more=frozenset({rbac.CANARIES})))
     assert {finding.level for finding in permissions.look_at(look)} == {level}

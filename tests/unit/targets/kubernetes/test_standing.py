@@ -317,6 +317,45 @@ def test_a_canary_is_about_the_kind_and_the_name_of_its_target() -> None:
         assert is_about(canary, mark) is ((kind, name) == ("Deployment", "web"))
 
 
+def argos(**status: Any) -> Json:
+    """A Rollout that runs web's template in the stead of the Deployment, at generation 2."""
+    complete = {"phase": "Healthy", "currentPodHash": "new", "stableRS": "new"}
+    seen = {"observedGeneration": "1", "workloadObservedGeneration": "2"}
+    return {
+        "kind": "Rollout",
+        "metadata": {"name": "web", "generation": 1},
+        "spec": {"replicas": 2, "workloadRef": {"kind": "Deployment", "name": "web"}},
+        "status": {**complete, **seen, **status},
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "end"),
+    [
+        ({}, End.DONE),
+        ({"workloadObservedGeneration": "1"}, End.WAITING),
+        ({"observedGeneration": "0"}, End.WAITING),
+        ({"stableRS": "old"}, End.WAITING),
+        ({"phase": "Degraded", "abort": True}, End.BACK),
+    ],
+)
+def test_a_rollout_in_the_stead_of_a_deployment_is_the_truth(status: Json, end: End) -> None:
+    """Which is at 0 itself."""
+    live = workload(replicas=0, updatedReplicas=0, availableReplicas=0)
+    live["spec"]["replicas"] = 0
+    pods = [pod(name, kind="Rollout") for name in ("web-1", "web-2")]
+    found = stand(want(), Look(live, (), pods, rollout=argos(**status)))
+    assert found.end is end
+    if end is End.DONE:
+        assert found.words.endswith("(2x)")
+
+
+def test_fewer_pods_than_the_rollout_asks_for_are_no_proof() -> None:
+    """Failure mode 15."""
+    found = stand(want(), Look(workload(), (), [pod(kind="Rollout")], rollout=argos()))
+    assert found.words == "1 of 2 pods are seen to be ready"
+
+
 def first(**status: Any) -> ContainerStatus:
     said = {"name": "prepare", "image_id": f"registry.test/web@{OURS}", "state": State(None)}
     return ContainerStatus(**{**said, **status})

@@ -99,6 +99,15 @@ def test_pods_of_their_schedules_are_found_too() -> None:
     assert template["metadata"]["labels"][names.NAME] == "nightly"
 
 
+def test_a_rollout_that_runs_a_deployment_is_of_its_service() -> None:
+    rollout = deployment("canary", "Rollout", "argoproj.io/v1alpha1")
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "front"}
+    rollout["spec"] = {"workloadRef": reference}
+    found = render(adopted(rollout, deployment()), SETTING)
+    assert set(found.workloads) == {"front"}
+    assert {o["metadata"]["labels"][names.NAME] for o in found.objects} == {"front"}
+
+
 def test_a_workload_of_another_namespace_is_refused_by_its_path() -> None:
     """Nobody would see its pods; what runs nothing may be anywhere."""
     theirs, monitor = deployment(), {**deployment(), "kind": "ServiceMonitor"}
