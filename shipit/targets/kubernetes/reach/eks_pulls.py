@@ -8,6 +8,7 @@ A repository's own policy cannot be simulated for a role ("SimulatePrincipalPoli
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from shipit.errors import PreconditionError, ShipitError
@@ -147,17 +148,15 @@ def _ask(client: Client, service: str, operation: str, **asked: Any) -> Json:
     """Raises PreconditionError for all that AWS and botocore say no with: nothing depends on it."""
     from botocore import exceptions
 
-    made = client(service)
     try:
-        answer: Json = getattr(made, operation)(**asked)
+        with closing(client(service)) as made:
+            answer: Json = getattr(made, operation)(**asked)
     except exceptions.ClientError as error:
         said = error.response.get("Error", {})
         what = f"AWS does not answer {service}:{operation}: {said.get('Code', '')}"
         raise PreconditionError(what) from None
     except exceptions.BotoCoreError as error:
         raise PreconditionError(f"AWS cannot be asked {service}:{operation}", str(error)) from None
-    finally:
-        made.close()
     return answer
 
 

@@ -1,18 +1,23 @@
 """What `shipit check` says of a cluster before anything changes."""
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from shipit.model.deployment import Desired, Finding
 from shipit.model.digest import Digest
 from shipit.model.image import Image
+from shipit.model.pipeline import KubernetesTarget
 from shipit.targets.kubernetes import check, grants, permissions, quotas, rbac, resources
 from shipit.targets.kubernetes.grants import There
 from shipit.targets.kubernetes.look import Look
 from shipit.targets.kubernetes.resources import Resource
+from shipit.targets.kubernetes.target import KubernetesCluster
 from tests.fakes.namespace import NAME, Namespace
 
 IMAGE = f"docker.io/library/web@sha256:{'a' * 64}"
@@ -430,3 +435,39 @@ def test_what_every_cluster_has_is_not_asked_for(shop: Namespace) -> None:
 
 def test_a_meshs_route_has_no_gateway(shop: Namespace) -> None:
     assert not of(found(shop, ROUTE), "gateway")
+
+
+# Whom images run as
+
+
+def target(shop: Namespace, folder: Path) -> KubernetesCluster:
+    config = {
+        "current-context": "shop",
+        "clusters": [{"name": "c", "cluster": {"server": shop.cluster().access.server}}],
+        "users": [{"name": "ann", "user": {"token": "x"}}],
+        "contexts": [
+            {"name": "shop", "context": {"cluster": "c", "user": "ann", "namespace": NAME}}
+        ],
+    }
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps(config))
+    settings = KubernetesTarget(kubeconfig=str(path))
+    return KubernetesCluster("default", settings, "qa", "shop", str(folder))
+
+
+def test_a_cluster_that_gives_pods_their_users_is_told_nothing(
+    shop: Namespace, tmp_path: Path
+) -> None:
+    """OpenShift's admission writes a uid into each pod that has none."""
+
+    def read(_: Image) -> list[str]:
+        return [""]
+
+    wanted = msgspec.structs.replace(desired(), project=PROJECT)
+    [finding] = target(shop, tmp_path).check_users(wanted, read)
+    assert finding.level == "error"
+    shop.pages["/apis/security.openshift.io"] = {"kind": "APIGroup"}
+    assert not list(target(shop, tmp_path).check_users(wanted, read))
+
+
+PROJECT = {"name": "shop-qa", "services": {"web": {"image": f"registry.example/shop/web@{DIGEST}"}}}
