@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import sys
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -10,6 +11,7 @@ import msgspec
 from shipit.errors import PreconditionError
 
 _URL = "PULUMI_BACKEND_URL"
+_PYTHON = "PULUMI_PYTHON_CMD"
 _BESIDE = "pulumi"  # the folder under the ledger's prefix
 _PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 _FILE, _BUCKETS = "file://", ("s3://", "gs://")
@@ -28,7 +30,9 @@ class Home(msgspec.Struct, frozen=True):
 
     @property
     def environment(self) -> dict[str, str]:
-        return {_URL: self.url, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        """For the `pulumi` program. What it runs imports shipit: this one."""
+        python = os.environ.get(_PYTHON) or sys.executable
+        return {_URL: self.url, _PYTHON: python, "PULUMI_SKIP_UPDATE_CHECK": "true"}
 
     @property
     def setting(self) -> str:

@@ -74,7 +74,7 @@ def find(interrupts: Interrupts) -> "PulumiCommand":
         raise PreconditionError(
             "Pulumi's Python SDK is not installed",
             str(error),
-            "pip install 'shipit[pulumi]'",
+            "install shipit with its extra: `pipx install '.[pulumi]'` in a checkout of it",
         ) from error
 
     class Command(PulumiCommand):

@@ -1,7 +1,11 @@
 """`pulumi-language-python`: runs a Python program for the engine, as the protocol asks
 (pulumirpc.LanguageRuntime). The SDK's own host is a Go program that no package index has.
+
+Which Python it is, is found as there (sdk/python/toolchain/pip.go).
 """
 
+import os
+import shutil
 import subprocess
 import sys
 from concurrent import futures
@@ -46,7 +50,13 @@ class Host(LanguageRuntimeServicer):
 
     def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
         """In a process of its own: a program may do with its interpreter what it likes."""
-        command = [sys.executable, "-m", "tests.fakes.pulumi_engine.program", self._engine]
+        named = dict(request.info.options).get("virtualenv")
+        if named:
+            return language_pb2.RunResponse(
+                error=f"{named} would be made, and requirements.txt installed into it"
+            )
+        python = os.environ.get("PULUMI_PYTHON_CMD") or shutil.which("python3") or "python3"
+        command = [python, "-m", "tests.fakes.pulumi_engine.program", self._engine]
         ended = subprocess.run(
             command, input=request.SerializeToString(), cwd=request.pwd or None, check=False
         )
