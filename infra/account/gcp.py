@@ -176,9 +176,10 @@ def _grant(
 ) -> None:
     member = account.email.apply(lambda email: f"serviceAccount:{email}")
     for grant in grants:
+        resource = f"{name}-{grant.on}-{grant.role.rpartition('.')[2]}"
         if grant.on in buckets:
             gcp.storage.BucketIAMMember(
-                f"{name}-{grant.why.replace(' ', '-')}",
+                resource,
                 bucket=buckets[grant.on],
                 role=grant.role,
                 member=member,
@@ -187,13 +188,21 @@ def _grant(
                 else None,
                 opts=opts,
             )
-        else:
+        elif grant.on in repositories:
             repository = repositories[grant.on]
             gcp.artifactregistry.RepositoryIamMember(
-                f"{name}-{grant.on}",
+                resource,
                 project=repository.project,
                 location=repository.location,
                 repository=repository.name,
+                role=grant.role,
+                member=member,
+                opts=opts,
+            )
+        else:
+            gcp.projects.IAMMember(
+                resource,
+                project=grant.on.removeprefix("projects/"),
                 role=grant.role,
                 member=member,
                 opts=opts,

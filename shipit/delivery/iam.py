@@ -11,7 +11,7 @@ from shipit.errors import UsageError
 from shipit.ledger import permissions as of_the_ledger
 from shipit.model.deployment import Desired
 from shipit.model.permission import Grant, Permission, policy
-from shipit.model.pipeline import Environment
+from shipit.model.pipeline import Environment, GkeTarget
 from shipit.registry import permissions as of_the_registry
 from shipit.targets.interface import NeedsPermissions
 
@@ -53,14 +53,25 @@ def beforehand(project: Project, environment: str, account: str) -> tuple[dict[s
 
 def granted(project: Project, environment: str) -> tuple[Grant, ...]:
     """What an environment's deployments need of Google Cloud. What is inside a cluster is the Role
-    of `shipit rbac`, and finding it is what its stack gives to its deployers."""
+    of `shipit rbac`."""
     wanted = project.environment(environment)
     repositories = (
         grant
         for repository, push in _repositories(project, wanted)
         for grant in of_the_registry.granted(repository, push=push)
     )
-    return tuple(dict.fromkeys((*repositories, *of_the_ledger.granted(project.pipeline.ledger))))
+    ledger = of_the_ledger.granted(project.pipeline.ledger)
+    return tuple(dict.fromkeys((*repositories, *ledger, *_of_clusters(wanted))))
+
+
+def _of_clusters(wanted: Environment) -> Iterator[Grant]:
+    """To find a cluster and be let in (GKE, "IAM roles for GKE"). Where it is a stack's, the stack
+    gives that to its deployers."""
+    for target in wanted.targets.values():
+        gke = target.settings
+        if isinstance(gke, GkeTarget) and gke.project and not gke.stack:
+            on = f"projects/{gke.project}"
+            yield Grant("find the cluster", "roles/container.clusterViewer", on)
 
 
 def _always(project: Project, wanted: Environment, *, clearing: bool) -> Iterator[Permission]:

@@ -18,8 +18,9 @@ class Permission(msgspec.Struct, frozen=True):
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """A role of Google Cloud's for `why`, `on` a bucket (gs://acme-shipit) or a repository
-    (europe-docker.pkg.dev/acme/shop). `condition` in CEL, "" where there is none."""
+    """A role of Google Cloud's for `why`, `on` a bucket (gs://acme-shipit), a repository
+    (europe-docker.pkg.dev/acme/shop) or a project (projects/acme). `condition` in CEL, "" where
+    there is none."""
 
     why: str
     role: str

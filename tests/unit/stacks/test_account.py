@@ -228,6 +228,16 @@ def test_an_environment_pushes_to_its_own_registry_and_pulls_from_the_first(tmp_
     }
 
 
+def test_a_cluster_that_no_stack_makes_is_found_all_the_same(graph: Graph) -> None:
+    """A stack's own deployers are its own matter: no binding is of two stacks."""
+    member = graph.one("gcp:projects/iAMMember:IAMMember").inputs
+    assert member == {
+        "project": "acme",
+        "role": "roles/container.clusterViewer",
+        "member": "serviceAccount:shipit-staging@acme.iam.gserviceaccount.com",
+    }
+
+
 def test_what_would_be_lost_is_protected(accounts: dict[str, Graph]) -> None:
     lasting = ("kms/", "s3/", "ecr/", "artifactregistry/repository:", "storage/bucket:")
     for graph in accounts.values():
