@@ -153,6 +153,13 @@ def test_a_pipeline_may_end_early(github: GitHub) -> None:
     assert [c.split()[2] for c in github.commands("deploy")] == ["dev", "production"]
 
 
+def test_a_release_that_is_there_is_not_built_again(github: GitHub) -> None:
+    jobs = github.runner.run(inputs={"release": "0ldone1"})
+    assert outcomes(jobs) == ["success"] * 4
+    assert github.commands("build") == []
+    assert {c.split()[4] for c in github.commands("deploy")} == {"0ldone1"}
+
+
 @pytest.mark.parametrize("name", ["merge_group", "pull_request_target", "pull_request_review"])
 def test_what_is_not_merged_is_not_deployed(name: str, github: GitHub) -> None:
     jobs = github.runner.run(event=pull_request(name))
