@@ -26,6 +26,7 @@ _PATIENCE = 90.0  # seconds in which a request that is refused for now is tried 
 _UNREACHED = 10.0  # seconds in which one that reaches nobody is, when nobody answered before
 _RESTARTS = 60.0  # and when the server did: it may be restarting
 _INTERNAL = 15.0  # and one that it failed at, without a word about when to ask again
+_SETTLING = 30.0  # in which a server that was away may not know yet who we are, and what we may
 _PAUSE, _LONGEST_PAUSE = 0.2, 5.0  # seconds, before jitter
 _AT_ONCE = 16  # connections kept
 
@@ -67,7 +68,7 @@ class Connection:
         self.access = access
         self.clock, self.pause = clock, pause
         self.sent = 0
-        self._reached = False
+        self._reached, self._missed = False, float("-inf")
         self._pool = _pool(access)
 
     def close(self) -> None:
@@ -80,7 +81,8 @@ class Connection:
 
     def open(self, call: Call) -> "Stream":
         """The answer piece by piece, once it has begun."""
-        return Stream(self._patiently(call, lambda: self._begun(call)), call, self.access)
+        begun = self._patiently(call, lambda: self._begun(call))
+        return Stream(begun, lambda error: self._broken(error, call))
 
     def _patiently(self, call: Call, ask: Callable[[], Any]) -> Any:
         began, pause = self.clock(), _PAUSE
@@ -112,7 +114,7 @@ class Connection:
         try:
             body: bytes = answer.read()
         except Exception as error:  # the boundary: all of urllib3's
-            raise _broken(error, call, self.access) from error
+            raise self._broken(error, call) from error
         finally:
             answer.release_conn()
         return body
@@ -125,7 +127,12 @@ class Connection:
         if answer.status >= 300:  # an API server sends nobody elsewhere
             body = self._read(answer, call)
             raise refusals.refused(
-                answer.status, answer.headers, body, call.title, self.access.refused
+                answer.status,
+                answer.headers,
+                body,
+                call.title,
+                self.access.refused,
+                settling=self.clock() - self._missed < _SETTLING,
             )
         call.heard(refusals.warnings(answer.headers))
         return answer
@@ -149,10 +156,14 @@ class Connection:
                 timeout=urllib3.Timeout(connect=CONNECT, read=call.silence),
             )
         except Exception as error:  # the boundary: all of urllib3's
-            raise _broken(error, call, self.access) from error
+            raise self._broken(error, call) from error
         self._reached = True
         begun: urllib3.BaseHTTPResponse = answer
         return begun
+
+    def _broken(self, error: Exception, call: Call) -> ShipitError:
+        self._missed = self.clock()
+        return _broken(error, call, self.access)
 
     def headers(self, *, fresh: bool) -> dict[str, str]:
         """What every request carries."""
@@ -171,8 +182,12 @@ class Connection:
 class Stream:
     """An answer that goes on: a watch or a log. Another thread may close it."""
 
-    def __init__(self, answer: "urllib3.BaseHTTPResponse", call: Call, access: Access) -> None:
-        self._answer, self._call, self._access = answer, call, access
+    def __init__(
+        self,
+        answer: "urllib3.BaseHTTPResponse",
+        broken: Callable[[Exception], ShipitError],
+    ) -> None:
+        self._answer, self._broken = answer, broken
         self.closed = False
 
     def lines(self) -> Iterator[bytes]:
@@ -195,7 +210,7 @@ class Stream:
                 yield piece
         except Exception as error:  # the boundary: all of urllib3's
             if not self.closed:
-                raise _broken(error, self._call, self._access) from error
+                raise self._broken(error) from error
 
     def close(self) -> None:
         if self.closed:

@@ -18,6 +18,7 @@ _WARNING = re.compile(r'299 [^ ]+ "((?:[^"\\]|\\.)*)"')
 _LONGEST = 2000  # characters of a message: a webhook may answer with a page
 _TEMPORARY = frozenset({429, 500, 502, 503, 504})
 _LASTING = ("webhook", "failed to create typed patch object")
+_OF_RIGHTS = frozenset({401, 403})
 GONE = 410
 # Of a group that is not there, and of a kind that is not in its group: neither names the kind.
 _NOT_SERVED = frozenset({"the server could not find the requested resource", "404 page not found"})
@@ -79,14 +80,24 @@ def read(body: bytes) -> Status:
 
 
 def refused(
-    status: int, headers: Mapping[str, str], body: bytes, request: str, hint: str = ""
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    request: str,
+    hint: str = "",
+    *,
+    settling: bool = False,
 ) -> ShipitError:
-    """The error for an answer. `hint` says what to do about credentials that are not taken."""
+    """The error for an answer. `hint` says what to do about credentials that are not taken.
+
+    `settling`: the server was away a moment ago. It answers before its informers are there, and
+    until then it knows neither service accounts nor Roles: such a no may pass.
+    """
     said = read(body)
     message = said.message[:_LONGEST] or f"it answered {status}"
     if status == 404 and message in _NOT_SERVED:
         message = _not_served(request) or message
-    if status == 401:
+    if status == 401 and not settling:
         return PreconditionError(
             "the cluster does not take our credentials", message, hint or "log in again"
         )
@@ -95,12 +106,12 @@ def refused(
     error = kind(
         f"the API server refused {request}",
         message,
-        _next_step(status, said),
+        _next_step(status, said) or (hint if status == 401 else ""),
         request=request,
         status=status,
         reasons=(said.reason, *(f"{c.field}: {c.message}" for c in said.causes)),
         body=body[:_LONGEST],
-        temporary=_is_passing(status, headers, said),
+        temporary=_is_passing(status, headers, said) or (settling and status in _OF_RIGHTS),
         retry_after=_retry_after(headers, said),
     )
     if isinstance(error, FieldConflictError):

@@ -207,6 +207,37 @@ def test_credentials_that_are_not_taken_are_named_without_their_value(
     assert "hunter2" not in f"{error.value!r} {error.value} {error.value.__cause__}"
 
 
+FORBIDDEN = refuse(403, 'pods is forbidden: User "ci" cannot list resource "pods"')
+
+
+@pytest.mark.parametrize("mood", [FORBIDDEN, refuse(401, "Unauthorized")])
+def test_a_server_that_was_away_may_not_know_us_yet(
+    api: ScriptedApi, cluster: Cluster, clock: Clock, mood: Any
+) -> None:
+    """It answers before its informers are there: no Role and no service account is known."""
+    api.on(PODS, Slammed(), mood, mood, mood, mood, items(named("a")))
+    assert names(cluster.list("v1", "Pod")) == ["a"]
+    assert clock.now < 10
+
+
+def test_a_no_that_stays_is_told_with_what_helps(
+    api: ScriptedApi, cluster: Cluster, clock: Clock
+) -> None:
+    api.on(PODS, Slammed(), FORBIDDEN)
+    with pytest.raises(RemoteError) as error:
+        cluster.list("v1", "Pod")
+    assert error.value.next_step == "`shipit rbac` prints the Role that shipit needs"
+    assert 30 <= clock.now < 45
+
+
+def test_a_watch_that_breaks_off_may_find_a_server_that_does_not_know_us_yet(
+    api: ScriptedApi, cluster: Cluster
+) -> None:
+    api.on(PODS, items(version="5"))
+    api.on(WATCH, Watched((), "cut"), FORBIDDEN, Watched([event("ADDED", "a", "6")], "stay"))
+    assert seen(cluster, 5)[-1] == ("ADDED", "a")
+
+
 def test_conflicts_come_with_their_owners(api: ScriptedApi, cluster: Cluster) -> None:
     causes = [
         {
