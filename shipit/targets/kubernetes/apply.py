@@ -19,6 +19,7 @@ from shipit.targets.kubernetes.lifecycle import STOPPED
 from shipit.targets.kubernetes.observe import WORKLOADS
 from shipit.targets.kubernetes.plan import Move, is_member
 from shipit.targets.kubernetes.refusals import FieldConflictError, UnknownKindError
+from shipit.targets.kubernetes.replaced import leaving
 from shipit.targets.kubernetes.survey import Seen, Survey, in_parallel
 
 Json = dict[str, Any]
@@ -71,7 +72,8 @@ def apply(
             if not done.made:
                 raise PreconditionError("; ".join(done.refused.values()), "nothing was changed")
             return done
-    gone = [move for move in going(moves.values()) if not _needed(move)]
+    later = {move.key for move in (*late(moves.values()), *leaving(moves.values()).values())}
+    gone = [move for move in going(moves.values()) if move.key not in later]
     prune(survey.cluster, (move.live for move in gone))
     _let_go(survey, claimed, left(everything, done.made, {move.key for move in gone}))
     return done
@@ -79,7 +81,7 @@ def apply(
 
 def left(everything: Iterable[Move], made: Mapping[str, Json], gone: set[str]) -> list[Json]:
     """The members that there are then: what is not acted on (a plan may be of some services alone)
-    and what only pods of the old template need are still there."""
+    and what goes once the rollout is proven are still there."""
     return [
         move.wanted or move.live or {}
         for move in everything
@@ -96,7 +98,7 @@ def keys_going(moves: Iterable[Move]) -> frozenset[str]:
 
 
 def late(moves: Iterable[Move]) -> list[Move]:
-    """What goes once the rollout is proven."""
+    """What only pods of the old template need: it goes once the rollout is proven."""
     return [move for move in going(moves) if _needed(move)]
 
 
@@ -211,13 +213,23 @@ def claim(
     survey: Survey, known: Json | None, members: Iterable[Json], *, kinds: Iterable[str] = ()
 ) -> Json:
     """The parent names the kinds of the members before there are any, and those that go (KEP);
-    `kinds` besides."""
+    `kinds` besides. Raises PreconditionError when the API server does not take it."""
     found = list(members)
     named = {*kinds, *applyset.kinds_of(known), *applyset.kinds(found)}
     spaces = applyset.namespaces_of(known) | applyset.namespaces(found)
     parent = applyset.parent(survey.instance, survey.cluster.namespace, named, spaces)
-    if not applyset.same(known, parent):
+    if applyset.same(known, parent):
+        return parent
+    try:
         survey.cluster.apply(parent, force=True)
+    except RemoteError as error:
+        if error.temporary:
+            raise
+        raise PreconditionError(
+            f"the API server does not take {resources.title(parent)}, shipit's list of its objects",
+            error.why or error.what,
+            error.next_step,
+        ) from error
     return parent
 
 

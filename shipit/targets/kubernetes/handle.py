@@ -31,12 +31,14 @@ class Gone(msgspec.Struct, frozen=True):
 
 
 class Handle(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`marks` by service; `refused` what the API server did not take, in words, by service."""
+    """`marks` by service; `refused` what the API server did not take, in words, by service; `late`
+    and, by service, the workloads that are `leaving` go once the rollout is proven."""
 
     marks: dict[str, Mark] = {}
     refused: dict[str, str] = {}
     notes: tuple[str, ...] = ()
     late: tuple[Gone, ...] = ()
+    leaving: dict[str, Gone] = {}
 
     @classmethod
     def read(cls, text: str) -> Self:

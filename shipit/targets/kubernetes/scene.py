@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from shipit.errors import ShipitError
-from shipit.targets.kubernetes import names
+from shipit.targets.kubernetes import names, replaced
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.pods import Pod, ReplicaSet
 from shipit.targets.kubernetes.standing import Look, Mark, Want, is_about, target_of
@@ -105,7 +105,7 @@ class Scene:
     def look(self, want: Want) -> Look:
         mark = want.mark
         canary, rollout = (self._mover(kind, mark) for kind in ("Canary", "Rollout"))
-        pods = self._pods_of(want.head)
+        pods = replaced.without(self._pods_of(want.head), want.leaving)
         if canary or rollout:
             pods = [pod for pod in pods if pod.is_apart(mark.kind)]
         return Look(

@@ -48,7 +48,8 @@ class Want(msgspec.Struct, frozen=True):
     """A service of a rollout. `head` is the service whose workload it is in, mostly itself;
     `identities` by container the digests that prove it; `digest` is what is proven then; `settle`:
     seconds for which it has to stay so, where nothing else looks whether it stays up; `promoted`:
-    Flagger's own workload has these pods already."""
+    Flagger's own workload has these pods already; `leaving`: the kind of the workload that goes
+    once this one is proven, whose pods are not looked at."""
 
     service: str
     head: str
@@ -58,6 +59,7 @@ class Want(msgspec.Struct, frozen=True):
     exercised: bool = True
     settle: float = 0.0
     promoted: bool = False
+    leaving: str = ""
 
 
 class Look(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from shipit.targets.kubernetes import (
     names,
     progressive,
     rehearse,
+    replaced,
     resources,
     scheduled,
 )
@@ -134,6 +135,11 @@ class KubernetesCluster(Verbs):
             },
             notes=tuple(note for note in done.notes if note not in plan.notes),
             late=tuple(Gone.of(m.live) for m in applying.late(moves.values()) if m.live),
+            leaving={
+                name: Gone.of(m.live)
+                for name, m in replaced.leaving(moves.values()).items()
+                if m.live
+            },
         )
         return Rollout(plan, self._clock(), handle=handle.written())
 
@@ -166,6 +172,11 @@ class KubernetesCluster(Verbs):
                 words = f"is scheduled with {digest.short}"
                 yield Progress(Stage.FOLLOW, Mark.DONE, name, words, desired.environment, self.name)
             proven |= timed
+        if handle.leaving:
+            left = replaced.retire(self._cluster, self._survey.selector, handle.leaving)
+            if troubles := tuple(left):
+                yield Failed(troubles)
+                return
         for note in self._tidy(handle):
             yield Progress(Stage.FOLLOW, Mark.INFO, "", note, desired.environment, self.name)
         yield Succeeded(proven)
@@ -197,6 +208,7 @@ class KubernetesCluster(Verbs):
                 digest=image.digest if image else None,
                 exercised=spec.get("replicas", 1) != 0,
                 settle=_settle(spec) if handle.marks[head].at else 0.0,
+                leaving=handle.leaving[head].kind if head in handle.leaving else "",
             )
 
     def _start(self, kinds: set[str]) -> Start:
