@@ -2,7 +2,7 @@
 itself: what this identity may not look at is a warning, and the rest is looked at all the same."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from shipit.errors import RemoteError, ShipitError
 from shipit.model.deployment import Finding
@@ -64,11 +64,21 @@ def _quotas(look: Look) -> Iterator[Finding]:
     found = look.cluster.list("v1", "ResourceQuota")
     if not found or look.objects is None:
         return
-    asked = quotas.wanted(look.objects)
     pages = look.cluster.pages("v1", "Pod", quotas.Pod, selector=look.selector)
-    ours = quotas.used(pod for page in pages for pod in page.items)
-    over = list(quotas.exceeded(found, asked, ours))
-    for quota, resource, wanted, free in over:
+    pods = [pod for page in pages for pod in page.items]
+    wrong = [
+        *_over(found, look.objects, pods),
+        *_crowded(found, look.objects, pods),
+        *_unsaid(found, look.objects, look.cluster),
+    ]
+    yield from wrong or [Finding("ok", "quotas", "what is asked for fits")]
+
+
+def _over(
+    found: Sequence[Json], objects: Sequence[Json], pods: Sequence[quotas.Pod]
+) -> Iterator[Finding]:
+    asked = quotas.wanted(objects)
+    for quota, resource, wanted, free in quotas.exceeded(found, asked, quotas.used(pods)):
         yield Finding(
             "error",
             "quotas",
@@ -76,18 +86,31 @@ def _quotas(look: Look) -> Iterator[Finding]:
             f"{quotas.shown(wanted, resource)} are asked for",
             "ask for less, or raise the quota",
         )
-    ranges = _ranges(look.cluster)
-    unsaid = list(quotas.unsaid(found, ranges or (), look.objects))
-    for what in unsaid:
-        more = "" if ranges is not None else " (unless a LimitRange fills it in: not verified)"
+
+
+def _crowded(
+    found: Sequence[Json], objects: Sequence[Json], pods: Sequence[quotas.Pod]
+) -> Iterator[Finding]:
+    for name, quota, resource, wanted, free in quotas.crowded(found, objects, pods):
+        yield Finding(
+            "error",
+            "quotas",
+            f"{quota} leaves {quotas.shown(free, resource)} of {resource}, and a new pod of {name}"
+            f" beside the old ones takes {quotas.shown(wanted, resource)}",
+            "raise the quota, or let an old pod go first: deploy.update_config.order: stop-first",
+        )
+
+
+def _unsaid(found: Sequence[Json], objects: Sequence[Json], cluster: Cluster) -> Iterator[Finding]:
+    ranges = _ranges(cluster)
+    more = "" if ranges is not None else " (unless a LimitRange fills it in: not verified)"
+    for what in quotas.unsaid(found, ranges or (), objects):
         yield Finding(
             "error" if ranges is not None else "warning",
             "quotas",
             f"{what} is counted by a quota and not said: its pods would be refused{more}",
             "say it under deploy.resources in compose.yaml",
         )
-    if not over and not unsaid:
-        yield Finding("ok", "quotas", "what is asked for fits")
 
 
 def _ranges(cluster: Cluster) -> list[Json] | None:

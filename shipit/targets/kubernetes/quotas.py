@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from shipit.targets.kubernetes import names
+
 Json = dict[str, Any]
 Amounts = dict[str, Decimal]
 _UNITS = {
@@ -24,7 +26,12 @@ _COUNTED = ("pods", "requests.cpu", "requests.memory", "limits.cpu", "limits.mem
 _ENDED = ("Succeeded", "Failed")
 
 
+class Metadata(msgspec.Struct, frozen=True):
+    labels: dict[str, str] = {}
+
+
 class Container(msgspec.Struct, frozen=True):
+    image: str = ""
     resources: dict[str, Any] = {}
 
 
@@ -39,6 +46,7 @@ class PodStatus(msgspec.Struct, frozen=True):
 class Pod(msgspec.Struct, frozen=True):
     """One that is there, as far as a quota counts it: of thousands no more is kept."""
 
+    metadata: Metadata = Metadata()
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 
@@ -106,20 +114,64 @@ def exceeded(
     quotas: Iterable[Json], asked: Amounts, held: Amounts
 ) -> Iterator[tuple[str, str, Decimal, Decimal]]:
     """(quota, resource, asked, free) of what does not fit once `held`, our own, is given back."""
+    for quota, key, left in _left(quotas):
+        free = left + held.get(key, Decimal(0))
+        if key in asked and asked[key] > free:
+            yield quota, key, asked[key], max(free, Decimal(0))
+
+
+def _left(quotas: Iterable[Json]) -> Iterator[tuple[str, str, Decimal]]:
+    """(quota, resource, free) of what is counted for all pods: which others are, is for the server
+    to say."""
     for quota in quotas:
-        if (quota.get("spec") or {}).get("scopes") or (quota.get("spec") or {}).get(
-            "scopeSelector"
-        ):
-            continue  # for some pods alone: which, is for the server to say
-        status = quota.get("status") or {}
+        spec, status = quota.get("spec") or {}, quota.get("status") or {}
+        if spec.get("scopes") or spec.get("scopeSelector"):
+            continue
         for name, hard in (status.get("hard") or {}).items():
             key = _ALIASES.get(name, name)
-            if key not in _COUNTED or key not in asked:
-                continue
-            taken = quantity(str((status.get("used") or {}).get(name, "0")))
-            free = quantity(str(hard)) - taken + held.get(key, Decimal(0))
-            if asked[key] > free:
-                yield str(quota["metadata"]["name"]), key, asked[key], max(free, Decimal(0))
+            if key in _COUNTED:
+                taken = quantity(str((status.get("used") or {}).get(name, "0")))
+                yield str(quota["metadata"]["name"]), key, quantity(str(hard)) - taken
+
+
+def crowded(
+    quotas: Iterable[Json], objects: Iterable[Json], pods: Iterable[Pod]
+) -> Iterator[tuple[str, str, str, Decimal, Decimal]]:
+    """(workload, quota, resource, asked, free) where a rollout would stand still: not one new pod
+    fits beside the old ones, and none of those goes before its successor is ready."""
+    left = list(_left(quotas))
+    running: dict[str, set[str]] = {}
+    for pod in pods:
+        if pod.status.phase not in _ENDED and names.NAME in pod.metadata.labels:
+            images = running.setdefault(pod.metadata.labels[names.NAME], set())
+            images |= {container.image for container in pod.spec.containers}
+    for one in objects:
+        metadata, spec = one["metadata"], (one.get("spec") or {})
+        found = running.get((metadata.get("labels") or {}).get(names.NAME, ""), set())
+        if one["kind"] != "Deployment" or not found or not _waits(spec):
+            continue
+        template = (spec.get("template") or {}).get("spec") or {}
+        if {str(c.get("image")) for c in template.get("containers") or ()} <= found:
+            continue
+        asked = _of_template(template)
+        for quota, key, free in left:
+            if asked.get(key, Decimal(0)) > free:
+                yield str(metadata["name"]), quota, key, asked[key], max(free, Decimal(0))
+
+
+def _waits(spec: Mapping[str, Any]) -> bool:
+    """Whether old pods wait for new ones (kubernetes.io, "Deployments", Max Unavailable: a percent
+    is rounded down, and 25% where nothing is said)."""
+    strategy = spec.get("strategy") or {}
+    if strategy.get("type") == "Recreate" or not spec.get("replicas", 1):
+        return False
+    rolling = strategy.get("rollingUpdate") or {}
+    if str(rolling.get("maxSurge", "25%")) in ("0", "0%"):
+        return False
+    said = str(rolling.get("maxUnavailable", "25%"))
+    if said.endswith("%"):
+        return int(said[:-1]) * int(spec.get("replicas", 1)) < 100
+    return not int(said)
 
 
 def unsaid(

@@ -235,6 +235,24 @@ def test_check_finds_a_quota_that_is_in_the_way(place: Place) -> None:
     assert of(place, two, "quotas") == [("error", "team leaves 1 of pods, and 2 are asked for")]
 
 
+def test_check_finds_a_rollout_that_a_quota_would_stop(place: Place) -> None:
+    """Both fit, one after the other; a new pod beside the old one does not."""
+    limits: Json = {"deploy": {"resources": {"limits": {"cpus": "0.1", "memory": "16M"}}}}
+    place.deploy(place.desired("web", **limits))
+    place.kubectl("create", "quota", "team", "--hard=pods=1")
+    place.kubectl(
+        "wait", "--for=jsonpath={.status.used.pods}=1", "resourcequota/team", "--timeout=30s"
+    )
+    words = "team leaves 0 of pods, and a new pod of web beside the old ones takes 1"
+    assert of(place, place.desired("web", version="2", **limits), "quotas") == [("error", words)]
+    assert of(place, place.desired("web", **limits), "quotas")[0][0] == "ok"
+    limits["deploy"]["update_config"] = {"order": "stop-first"}
+    stops_first = place.desired("web", version="2", **limits)
+    assert of(place, stops_first, "quotas")[0][0] == "ok"
+    _, _, outcome = place.deploy(stops_first)
+    assert isinstance(outcome, Succeeded)
+
+
 def as_deployer(place: Place, folder: Path) -> KubernetesCluster:
     """Whoever has the Role that `shipit rbac` prints for the release, and nothing else."""
     place.kubectl("create", "serviceaccount", "deployer")

@@ -258,6 +258,44 @@ def test_what_is_ours_already_is_given_back(shop: Namespace) -> None:
     ]
 
 
+def running(shop: Namespace, name: str, image: str, cpu: str) -> None:
+    labels = {"shipit.dev/instance": "shop-qa", "shipit.dev/service": "web"}
+    container = {"name": "web", "image": image, "resources": {"limits": {"cpu": cpu}}}
+    shop.put({"metadata": {"name": name, "labels": labels}, "spec": {"containers": [container]}})
+
+
+def rolling(unavailable: int | str, replicas: int = 2, *, kind: str = "RollingUpdate") -> Any:
+    one = deployment(replicas, limits={"cpu": "1"})
+    one["metadata"]["labels"] = {"shipit.dev/service": "web"}
+    one["spec"]["strategy"] = {"type": kind, "rollingUpdate": {"maxUnavailable": unavailable}}
+    return one
+
+
+@pytest.mark.parametrize(
+    ("one", "stands"),
+    [
+        (rolling(0), True),
+        (rolling("25%"), True),  # of two: rounded down to none
+        (rolling("50%"), False),
+        (rolling(1), False),
+        (rolling(0, kind="Recreate"), False),
+    ],
+)
+def test_a_new_pod_has_to_fit_beside_the_old_ones(
+    shop: Namespace, one: dict[str, Any], *, stands: bool
+) -> None:
+    """What fits once the old ones are gone stands still when they wait for their successors."""
+    shop.put(quota({"requests.cpu": "2"}, {"requests.cpu": "2"}), "resourcequotas")
+    for name in ("web-1", "web-2"):
+        running(shop, name, f"docker.io/library/web@sha256:{'b' * 64}", "1")
+    said = of(found(shop, one), "quotas")
+    words = "team leaves 0 of requests.cpu, and a new pod of web beside the old ones takes 1"
+    assert said == ([("error", words)] if stands else [("ok", "what is asked for fits")])
+    for name in ("web-1", "web-2"):
+        running(shop, name, IMAGE, "1")  # it is there already: nothing is replaced
+    assert of(found(shop, one), "quotas")[0][0] == "ok"
+
+
 def test_a_quota_for_some_pods_alone_is_the_servers(shop: Namespace) -> None:
     shop.put(quota({"pods": "0"}, {}, scopes=["BestEffort"]), "resourcequotas")
     assert of(found(shop, deployment()), "quotas")[0][0] == "ok"
