@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from account.settings import Aws, Github, Ledger, Settings
 from shipit.ledger.permissions import of_key
-from shipit.model.permission import policy
+from shipit.model.permission import partition_of, policy
 
 _GITHUB = "token.actions.githubusercontent.com"
 _LONGEST_ROLE = 64  # IAM User Guide, "IAM and AWS STS quotas"
@@ -44,7 +44,7 @@ def build(settings: Settings, wanted: Aws) -> dict[str, Any]:
     if settings.github:
         # An environment that is not there any more takes its role along.
         free = pulumi.ResourceOptions(provider=here.provider)
-        outputs["roles"] = _roles(settings, settings.github, record, free)
+        outputs["roles"] = _roles(settings, wanted, settings.github, record, free)
     return outputs
 
 
@@ -150,7 +150,7 @@ def _bucket_policy(arn: str, once: tuple[str, ...]) -> dict[str, Any]:
         "Bool": {"s3:ObjectCreationOperation": "true"},
     }
     lasting = [f"{arn}/{folder}*" for folder in once]
-    anyone_but_root = {"StringNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
+    anyone_but_root = {"StringNotLike": {"aws:PrincipalArn": "arn:aws*:iam::*:root"}}
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -188,27 +188,43 @@ def _repository(
 
 
 def _roles(
-    settings: Settings, github: Github, key: aws.kms.Key | None, opts: pulumi.ResourceOptions
+    settings: Settings,
+    wanted: Aws,
+    github: Github,
+    key: aws.kms.Key | None,
+    opts: pulumi.ResourceOptions,
 ) -> dict[str, pulumi.Output[str]]:
     """One for each environment, for workflows of the repository in GitHub's environment of that
     name and nowhere else. What it may is what `shipit iam` says."""
-    trust = aws.iam.OpenIdConnectProvider(
-        "github",
-        url=f"https://{_GITHUB}",
-        client_id_lists=["sts.amazonaws.com"],
-        tags=settings.tags,
-        opts=opts,
-    )
+    trust = _trust(settings, wanted, github, opts)
     return {
         environment: _role(settings, environment, trust, github, key, opts).arn
         for environment in settings.environments
     }
 
 
+def _trust(
+    settings: Settings, wanted: Aws, github: Github, opts: pulumi.ResourceOptions
+) -> pulumi.Output[str]:
+    """An account has one provider of that URL at most."""
+    if github.trusted:
+        partition = partition_of(wanted.region)
+        return pulumi.Output.from_input(
+            f"arn:{partition}:iam::{wanted.account}:oidc-provider/{_GITHUB}"
+        )
+    return aws.iam.OpenIdConnectProvider(
+        "github",
+        url=f"https://{_GITHUB}",
+        client_id_lists=["sts.amazonaws.com"],
+        tags=settings.tags,
+        opts=opts,
+    ).arn
+
+
 def _role(
     settings: Settings,
     environment: str,
-    trust: aws.iam.OpenIdConnectProvider,
+    trust: pulumi.Output[str],
     github: Github,
     key: aws.kms.Key | None,
     opts: pulumi.ResourceOptions,
@@ -220,7 +236,7 @@ def _role(
     role = aws.iam.Role(
         f"{settings.app}-{environment}",
         name=name,
-        assume_role_policy=trust.arn.apply(lambda arn: json.dumps(_trusts(arn, subject))),
+        assume_role_policy=trust.apply(lambda arn: json.dumps(_trusts(arn, subject))),
         max_session_duration=3600 * 4,
         tags={**settings.tags, "shipit:environment": environment},
         opts=opts,

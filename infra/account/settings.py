@@ -31,9 +31,11 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Written(_Strict, frozen=True):
     """`x-infra` of shipit.yaml. `github` is owner/name, or owner@id/name@id where GitHub's tokens
     say so: its workflows deploy without keys, each environment of GitHub's to the environment of
-    shipit's with the same name."""
+    shipit's with the same name. `trusted`: the AWS account trusts GitHub's tokens already, which it
+    can once; another application's infra/ did that."""
 
     github: str = ""
+    trusted: bool = False
     tags: dict[str, str] = {}
 
 
@@ -43,6 +45,7 @@ class Github(_Strict, frozen=True):
     repository: str
     owner_id: str = ""
     repository_id: str = ""
+    trusted: bool = False
 
     def subject(self, environment: str) -> str:
         """`sub` in the token of a job that is in this environment of GitHub's, and in no other's
@@ -113,7 +116,7 @@ def load(start: Path | None = None) -> Settings:
 
 
 def _settings(project: Project, written: Written) -> Settings:
-    pipeline, github = project.pipeline, _github(written.github)
+    pipeline, github = project.pipeline, _github(written.github, trusted=written.trusted)
     rendered = compose.render_all(pipeline)
     repositories = [one for held in needed(project, rendered).values() for one in held]
     amazon, cloud = _aws(pipeline, repositories), _gcp(pipeline, repositories)
@@ -130,7 +133,7 @@ def _settings(project: Project, written: Written) -> Settings:
     )
 
 
-def _github(written: str) -> Github | None:
+def _github(written: str, *, trusted: bool) -> Github | None:
     if not written:
         return None
     found = _REPOSITORY.fullmatch(written)
@@ -138,7 +141,8 @@ def _github(written: str) -> Github | None:
         raise pulumi.RunError(
             f"shipit.yaml: x-infra.github: owner/name or owner@id/name@id, not {written!r}"
         )
-    return Github(f"{found['owner']}/{found['name']}", found[3] or "", found[6] or "")
+    repository = f"{found['owner']}/{found['name']}"
+    return Github(repository, found[3] or "", found[6] or "", trusted)
 
 
 def _policies(project: Project, amazon: Aws) -> dict[str, dict[str, Any]]:

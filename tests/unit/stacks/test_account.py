@@ -196,7 +196,7 @@ def test_the_buckets_policy_enforces_conditional_writes(graph: Graph) -> None:
             "Principal": {"AWS": "*"},
             "Action": deleting,
             "Resource": lasting,
-            "Condition": {"StringNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}},
+            "Condition": {"StringNotLike": {"aws:PrincipalArn": "arn:aws*:iam::*:root"}},
         },
     ]
 

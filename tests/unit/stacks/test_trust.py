@@ -127,3 +127,14 @@ def test_a_subject_without_ids_is_not_what_immutable_tokens_have(graph: Graph) -
 def test_a_subject_that_google_would_refuse_is_said_before(tmp_path: Path) -> None:
     with pytest.raises(pulumi.RunError, match="Google takes subjects of 127 letters"):
         made(tmp_path, f"acme/{'s' * 100}")
+
+
+def test_an_account_that_trusts_github_already_gets_the_roles_alone(tmp_path: Path) -> None:
+    """AWS takes one provider of that address."""
+    graph = made(tmp_path, "acme/shop, trusted: true")
+    assert graph.of("aws:iam/openIdConnectProvider:OpenIdConnectProvider") == []
+    (role,) = [r for r in graph.of("aws:iam/role:Role") if r.name == "shop-staging"]
+    (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
+    assert statement["Principal"] == {
+        "Federated": f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
+    }
