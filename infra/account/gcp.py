@@ -78,6 +78,9 @@ def _bucket(
         uniform_bucket_level_access=True,
         public_access_prevention="enforced",
         versioning={"enabled": True},
+        lifecycle_rules=[
+            {"action": {"type": "Delete"}, "condition": {"days_since_noncurrent_time": 365}}
+        ],
         labels=labels,
         opts=opts,
     )

@@ -162,6 +162,19 @@ def test_the_ledgers_bucket_is_private_and_versioned(graph: Graph) -> None:
     assert versioning["versioningConfiguration"]["status"] == "Enabled"
 
 
+def test_only_what_was_written_over_goes_after_a_year(accounts: dict[str, Graph]) -> None:
+    """Heartbeats are, every few seconds; nothing of the record ever is."""
+    kind = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+    (rule,) = accounts["eks"].one(kind).inputs["rules"]
+    assert rule["noncurrentVersionExpiration"] == {"noncurrentDays": 365}
+    assert "expiration" not in rule
+    bucket = accounts["gke"].one("gcp:storage/bucket:Bucket").inputs
+    assert bucket["versioning"] == {"enabled": True}
+    assert bucket["lifecycleRules"] == [
+        {"action": {"type": "Delete"}, "condition": {"daysSinceNoncurrentTime": 365}}
+    ]
+
+
 def test_the_buckets_policy_enforces_conditional_writes(graph: Graph) -> None:
     """fm28. S3 User Guide, "Enforce conditional writes on Amazon S3 buckets": the parts of a
     multipart upload are exempt, its end is not, and copies cannot say the condition at all."""
