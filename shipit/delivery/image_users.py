@@ -29,18 +29,33 @@ class ImageUsers:
     def __init__(self, release: Release, registries: Registries) -> None:
         self._release, self._registries = release, registries
         self._found: dict[Digest, frozenset[str]] = {}
+        self._silent: dict[str, RemoteError] = {}  # by registry
 
     def __call__(self, image: Image) -> frozenset[str]:
         """`config.User` of each platform: "" is root. Raises RemoteError and PreconditionError."""
         if image.digest not in self._found:
-            self._found[image.digest] = frozenset(self._read(image))
+            self._found[image.digest] = self._asked(self._built(image))
         return self._found[image.digest]
 
-    def _read(self, image: Image) -> list[str]:
+    def _asked(self, image: Image) -> frozenset[str]:
+        """A registry that does not answer is not waited for again."""
+        host = image.repository.partition("/")[0]
+        if host in self._silent:
+            raise self._silent[host]
+        try:
+            return frozenset(self._read(image))
+        except RemoteError as error:
+            if not error.status:
+                self._silent[host] = error
+            raise
+
+    def _built(self, image: Image) -> Image:
         for held in self._release.images.values():
             if held.image.digest == image.digest:
-                image = built_at(self._release, held, self._registries)
-                break
+                return built_at(self._release, held, self._registries)
+        return image
+
+    def _read(self, image: Image) -> list[str]:
         whole = Reference.parse(image.reference)
         platforms = image.platforms or self._registries.client.resolve(whole).platforms
         configs = {p.config for p in platforms if p.platform.os != _WINDOWS}

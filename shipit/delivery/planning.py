@@ -1,12 +1,13 @@
 """Observe, decide: what would change on each target of an environment."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import msgspec
 
 from shipit.delivery import choose
 from shipit.delivery.desired import desire
+from shipit.delivery.image_users import ImageUsers
 from shipit.delivery.project import Project
 from shipit.delivery.request import Request, SavedPlan
 from shipit.errors import ConfigurationError, PreconditionError
@@ -16,7 +17,7 @@ from shipit.model.release import ReleaseSummary
 from shipit.model.state import State
 from shipit.policy.gates import ask_gates
 from shipit.policy.verdict import Verdict
-from shipit.targets.interface import Preflights, Target
+from shipit.targets.interface import JudgesUsers, Preflights, Target
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -56,6 +57,7 @@ def plan(project: Project, request: Request) -> Planned:
         desired = desire(release, environment, registries)
         observed = observe(targets)
         plans = make_plans(environment, targets, desired, observed)
+        users = list(_users(targets, desired, ImageUsers(release, registries)))
     current = state.environment(environment.name).current
     saved = SavedPlan(
         app=project.pipeline.app,
@@ -67,6 +69,7 @@ def plan(project: Project, request: Request) -> Planned:
         plans=plans,
     )
     warnings = tuple(w for seen in observed.values() for w in seen.warnings)
+    warnings += tuple(dict.fromkeys(users))
     due = current is None or current.release != summary.digest
     return Planned(
         saved,
@@ -75,6 +78,15 @@ def plan(project: Project, request: Request) -> Planned:
         desired.before if due else (),
         desired.after if due else (),
     )
+
+
+def _users(targets: Mapping[str, Target], desired: Desired, read: ImageUsers) -> Iterator[str]:
+    """Images that a target would not start as the user that they have. It is not refused: what
+    changes pods on their way may give them another one."""
+    for target in targets.values():
+        if isinstance(target, JudgesUsers):
+            for found in target.check_users(desired, read):
+                yield f"{found.what}: {found.next_step}" if found.next_step else found.what
 
 
 def observe(targets: Mapping[str, Target]) -> dict[str, Observed]:

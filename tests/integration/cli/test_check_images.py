@@ -49,6 +49,7 @@ def test_images_that_a_kubelet_would_not_start(cluster: Cluster, tmp_path: Path)
         }
         checkout.release("1", made)
         ran = checkout.shipit("check", "--env", "dev", "--json")
+        planned = checkout.shipit("plan", "--env", "dev")
     found, _ = json.JSONDecoder().raw_decode(ran.out)  # the error's own line comes after it
     wrong = [f["what"] for f in found if f["subject"] == "dev images" and f["level"] == "error"]
     named, root = (
@@ -58,3 +59,6 @@ def test_images_that_a_kubelet_would_not_start(cluster: Cluster, tmp_path: Path)
         f"Deployment/named: its image's user is www-data, a name and no number, {named}",
         f"Deployment/root: its image runs as root, {root}",
     ], ran.told()
+    assert planned.code == 0, planned.told()
+    assert f"Deployment/root: its image runs as root, {root}: say the uid" in planned.err
+    assert "Deployment/numbered" not in planned.err

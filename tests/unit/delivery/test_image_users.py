@@ -24,6 +24,7 @@ class Blobs:
         self.contents = {name: json.dumps(one).encode() for name, one in configs.items()}
         self.read: list[str] = []
         self.resolved: list[str] = []
+        self.error: RemoteError | None = None
 
     def platforms(self, system: str = "linux") -> tuple[PlatformImage, ...]:
         return tuple(
@@ -35,6 +36,8 @@ class Blobs:
 
     def read_blob(self, repository: str, digest: Digest) -> bytes:
         self.read.append(repository)
+        if self.error:
+            raise self.error
         return next(c for c in self.contents.values() if Digest.of(c) == digest)
 
     def resolve(self, reference: Reference) -> Image:
@@ -101,3 +104,14 @@ def test_what_is_no_config_is_an_error() -> None:
     blobs = Blobs(amd64=["no config"])
     with pytest.raises(RemoteError, match="is not an image's"):
         users(blobs, of(blobs))
+
+
+@pytest.mark.parametrize(("status", "asked"), [(0, 1), (404, 2)])
+def test_a_registry_that_does_not_answer_is_asked_once(status: int, asked: int) -> None:
+    blobs = Blobs(amd64={})
+    blobs.error = RemoteError("no answer", status=status)
+    read = ImageUsers(make_release("a"), Registries(cast("Client", blobs), HOME, embedded=True))
+    for name in ("web", "worker"):
+        with pytest.raises(RemoteError):
+            read(Image(f"r/{name}", Digest.of(name.encode()), blobs.platforms()))
+    assert len(blobs.read) == asked

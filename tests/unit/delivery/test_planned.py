@@ -1,15 +1,19 @@
 """A saved plan is applied exactly, or not at all."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from shipit.delivery.deploy import deploy
+from shipit.delivery.image_users import ImageUsers
 from shipit.delivery.planning import Planned, plan
 from shipit.delivery.request import Request, SavedPlan
 from shipit.errors import HeldError, PreconditionError
 from shipit.model import codec
-from shipit.model.deployment import Action
+from shipit.model.deployment import Action, Desired, Finding
 from shipit.policy.verdict import Held
 from tests.fakes.project import FakeProject, environment, fails, run
+from tests.fakes.target import FakeTarget
 
 
 @pytest.fixture
@@ -57,6 +61,18 @@ def test_warnings_of_the_target_are_shown(project: FakeProject) -> None:
     project.release("a")
     project.target().warnings = ("an orphan runs here",)
     assert plan(project, Request("dev")).warnings == ("an orphan runs here",)
+
+
+class Careful(FakeTarget):
+    def check_users(self, desired: Desired, read: ImageUsers) -> Iterator[Finding]:
+        yield Finding("error", "images", f"{desired.release_id} runs as root", "say another user")
+
+
+def test_images_that_would_not_be_started_are_a_warning_once(project: FakeProject) -> None:
+    """Not refused: what changes pods on their way may give them another user."""
+    project.fakes["dev"] = {"eu": Careful(), "us": Careful()}
+    project.release("a")
+    assert plan(project, Request("dev")).warnings == ("a runs as root: say another user",)
 
 
 def test_fm32_exactly_what_was_planned(project: FakeProject, planned: Planned) -> None:
