@@ -23,7 +23,7 @@ def command(session: Session, environment: str, confirm: str) -> None:
     if confirm and confirm != environment:
         raise UsageError(f"{confirm!r} is not {environment!r}: nothing was destroyed")
     opened = provisioning.of_environment(session.project, environment)
-    drawn.follow(session, opened.begin(refresh=False))
+    drawn.follow(session, opened.begin(leaving=True))
     plan = drawn.follow(session, opened.leave())
     if not session.as_json:
         drawn.plan(plan)

@@ -32,7 +32,9 @@ class Foundations(Provisioning):
     here: "Stack"
     there: "Stack"
 
-    def begin(self, *, refresh: bool) -> Generator[Progress, None, None]:
+    def begin(
+        self, *, refresh: bool = False, leaving: bool = False
+    ) -> Generator[Progress, None, None]:
         from shipit.provision import moving
 
         self.stack.require()
@@ -45,7 +47,7 @@ class Foundations(Provisioning):
         elif self.here.is_kept_here:
             self._unlocked(self.here)
             self.stack = moving.current(self.here, self.there)
-        yield from super().begin(refresh=refresh)
+        yield from super().begin(refresh=refresh, leaving=leaving)
 
     def up(self, *, refresh: bool = False) -> Generator[Progress, None, Provisioned]:
         """Raises RemoteError also when no bucket is there in the end."""

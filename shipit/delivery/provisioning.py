@@ -31,9 +31,11 @@ class Provisioning(msgspec.Struct):
     environment: str
     stack: "Stack"
 
-    def begin(self, *, refresh: bool) -> Generator[Progress, None, None]:
+    def begin(
+        self, *, refresh: bool = False, leaving: bool = False
+    ) -> Generator[Progress, None, None]:
         """Looks for what an earlier run left behind, before anything is asked of a cloud, and
-        changes nothing.
+        changes nothing. `leaving`: the stack is to go.
 
         Raises LeasedError for a lock, PreconditionError for operations in the middle that no
         refresh is going to forget.
@@ -47,11 +49,12 @@ class Provisioning(msgspec.Struct):
             f"{p.action} {p.type} {p.name}" for p in pending
         )
         if not refresh:
+            command = self.stack.refreshing if leaving else f"{self._verb} --refresh"
             raise PreconditionError(
                 what,
                 "nobody saw how that ended: the cloud may have the resource, and the state not",
-                "look for it in the cloud, delete what is there of it, then run"
-                f" `{self._verb} --refresh`, which reads the rest again",
+                f"look for it in the cloud, delete what is there of it, then run `{command}`,"
+                f" which reads the rest again{', and this once more' if leaving else ''}",
             )
         yield self._said(f"{what}: a refresh forgets it")
 

@@ -88,6 +88,11 @@ class Stack:
         """The command that takes its lock away."""
         return self.by_hand("cancel", "--yes")
 
+    @property
+    def refreshing(self) -> str:
+        """The command that reads every resource again, and does nothing else."""
+        return self.by_hand("refresh", "--yes", "--clear-pending-creates")
+
     def require(self) -> "PulumiCommand":
         """Raises PreconditionError when there is nothing to run it with."""
         self._command = self._command or program.find(self._interrupts)

@@ -49,6 +49,7 @@ class Cloud:
     def break_at(self, number: int, how: str, operation: str = "create") -> None:
         """The `number`th creation (`update`, `delete`) from now on fails (`fail`), never answers
         (`hang`), or answers after two seconds (`slow`)."""
+        self.mend()
         faults = {"left": number, "how": how, "operation": operation}
         (self.folder / "faults.json").write_text(json.dumps(faults))
 

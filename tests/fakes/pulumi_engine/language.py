@@ -58,12 +58,19 @@ class Host(LanguageRuntimeServicer):
         python = os.environ.get("PULUMI_PYTHON_CMD") or shutil.which("python3") or "python3"
         command = [python, "-m", "tests.fakes.pulumi_engine.program", self._engine]
         ended = subprocess.run(
-            command, input=request.SerializeToString(), cwd=request.pwd or None, check=False
+            command,
+            input=request.SerializeToString(),
+            stderr=subprocess.PIPE,
+            cwd=request.pwd or None,
+            check=False,
         )
         if ended.returncode == _SHOWN:
             return language_pb2.RunResponse(bail=True)
-        said = f"the program ended with {ended.returncode}" if ended.returncode else ""
-        return language_pb2.RunResponse(error=said)
+        if not ended.returncode:
+            return language_pb2.RunResponse()
+        said = ended.stderr.decode(errors="replace").strip()
+        why = f"the program ended with {ended.returncode}: {said}"
+        return language_pb2.RunResponse(error=why)
 
 
 def main(engine: str) -> None:

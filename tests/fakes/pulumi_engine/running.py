@@ -1,11 +1,14 @@
 """Runs that the cloud keeps waiting, and the commands that are printed as the way out."""
 
 import os
+import select
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from tests.fakes.command import Shipit
 from tests.fakes.engine import wait_for
@@ -27,6 +30,19 @@ def stuck(shop: Shipit, cloud: Cloud, *words: str) -> "Iterator[subprocess.Popen
             if process.poll() is None:
                 _kill_all(process.pid)
                 process.communicate(timeout=30)
+
+
+def heard(stream: IO[str], word: str) -> str:
+    """What a program that still runs has said, up to the line with this word."""
+    said, until = b"", time.monotonic() + _PATIENCE
+    while word.encode() not in said or not said.endswith(b"\n"):
+        left = until - time.monotonic()
+        assert left > 0, f"{word!r} was not said: {said!r}"
+        if select.select([stream], [], [], left)[0]:
+            part = os.read(stream.fileno(), 65536)
+            assert part, f"it ended without {word!r}: {said!r}"
+            said += part
+    return said.decode()
 
 
 def printed(said: str, word: str) -> str:

@@ -9,6 +9,7 @@ from tests.fakes.around import Around
 from tests.fakes.command import Shipit, refused
 from tests.fakes.ecs import SimulatedEcs
 from tests.fakes.scheduler import FakeScheduler
+from tests.fakes.terminal import answered
 
 PIPELINE = """\
 app: shop
@@ -73,6 +74,13 @@ def test_it_shows_what_would_go_and_asks(shipit: Shipit, sim: SimulatedEcs) -> N
     ]
     assert left(sim) == [1, 2, 3, 4]
     assert not sim.asked("DeregisterTaskDefinition")
+
+
+def test_no_is_an_answer(shipit: Shipit, sim: SimulatedEcs) -> None:
+    ran = answered(shipit, "n", "gc", "--env", "production", "--keep", "1")
+    assert ran.code == 0, ran.told()
+    assert "nothing was removed" in ran.err
+    assert left(sim) == [1, 2, 3, 4]
 
 
 def test_with_a_word_from_the_user_they_go(shipit: Shipit, sim: SimulatedEcs) -> None:

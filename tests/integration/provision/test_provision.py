@@ -1,5 +1,7 @@
 """`shipit provision` and `destroy` on the real Pulumi engine, with a cloud in a folder."""
 
+import json
+import re
 import shlex
 import signal
 
@@ -7,7 +9,7 @@ import pytest
 
 from tests.fakes.command import Shipit, contents
 from tests.fakes.pulumi_engine.cloud import Cloud
-from tests.fakes.pulumi_engine.running import in_a_shell, printed, stuck
+from tests.fakes.pulumi_engine.running import heard, in_a_shell, printed, stuck
 from tests.fakes.pulumi_engine.shop import PROGRAM
 from tests.fakes.terminal import answered
 
@@ -37,18 +39,54 @@ def test_up_then_nothing_to_do_then_a_change(shop: Shipit, cloud: Cloud) -> None
     ran = shop("provision", "--env", "staging", "--yes", "--json")
     assert ran.code == 0, ran.told()
     assert len(cloud.resources) == 5
+    assert ran.result["changes"] == {"create": 6}, "the stack itself is one"
     assert ran.result["outputs"]["cluster"] == "shop-staging"
     assert "planted-secret" not in ran.out + ran.err
 
-    again = shop("provision", "--env", "staging", "--yes")
+    again = shop("provision", "--env", "staging", "--yes", "--json")
     assert again.code == 0, again.told()
-    assert "nothing to change, 5 stay as they are" in again.out
+    assert again.result["event"] == "result"
+    assert again.result["changes"] == {}
+    assert again.result["outputs"] == ran.result["outputs"]
 
     change(shop, '"small"', '"large"')
     ran = shop("provision", "--env", "staging", "--yes")
     assert ran.code == 0, ran.told()
     assert "~ aws:ec2:Vpc  main  [tags]" in ran.out
     assert cloud.of_type("aws:ec2/vpc:Vpc")[0]["inputs"]["tags"]["size"] == "large"
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)], ids=["for people", "json"])
+def test_progress_is_told_while_it_works(
+    words: tuple[str, ...], shop: Shipit, cloud: Cloud
+) -> None:
+    cloud.break_at(4, "hang")
+    with stuck(shop, cloud, "provision", "--env", "staging", "--yes", *words) as process:
+        stream = process.stdout if words else process.stderr
+        assert stream
+        said = heard(stream, "made")
+    if words:
+        lines = [json.loads(line) for line in said.splitlines() if '"made"' in line]
+        assert {(one["event"], one["stage"], one["mark"]) for one in lines} == {
+            ("progress", "provision", "done")
+        }
+        assert {one["subject"].partition(" ")[0] for one in lines} <= {
+            *("aws:ec2:Vpc", "aws:ec2:Subnet", "aws:ecs:Cluster")
+        }
+    else:
+        assert re.search(r"aws:\w+:\w+ [a-z0-9-]+.* made", said)
+
+
+def test_no_is_an_answer(shop: Shipit, cloud: Cloud) -> None:
+    ran = answered(shop, "n", "provision", "--env", "staging")
+    assert ran.code == 0, ran.told()
+    assert "5 to create" in ran.out
+    assert "nothing was changed" in ran.err
+    ran = answered(shop, "n", "provision", "--env", "staging", "--json")
+    assert ran.code == 0, ran.told()
+    assert (ran.result["event"], ran.result["changes"]) == ("result", {})
+    assert cloud.resources == {}
+    assert not (shop.folder / ".shipit" / "ledger").exists()
 
 
 def test_nobody_can_be_asked(shop: Shipit, cloud: Cloud) -> None:
@@ -58,11 +96,24 @@ def test_nobody_can_be_asked(shop: Shipit, cloud: Cloud) -> None:
     assert cloud.resources == {}
 
 
-def test_a_typo_in_the_program_is_found_before_anything_is_made(shop: Shipit, cloud: Cloud) -> None:
-    change(shop, 'cidr_block="10.0.0.0/16"', 'cidr_block="10.0.0.0/16", opts=None, colour="red"')
+@pytest.mark.parametrize(
+    ("right", "typo", "found"),
+    [
+        ('cidr_block="10.0.0.0/16"', 'cidr_block="10.0.0.0/16", colour="red"', "colour"),
+        (
+            'name="shop-staging"',
+            'name="shop-staging", settings=[{"nam": "containerInsights", "value": "enabled"}]',
+            "settings[0].nam",
+        ),
+    ],
+)
+def test_a_typo_in_the_program_is_found_before_anything_is_made(
+    right: str, typo: str, found: str, shop: Shipit, cloud: Cloud
+) -> None:
+    change(shop, right, typo)
     ran = shop("provision", "--env", "staging", "--yes")
     assert ran.code == 2, ran.told()
-    assert "colour" in ran.err
+    assert found in ran.err
     assert cloud.resources == {}
 
 
@@ -77,6 +128,37 @@ def test_what_failed_in_the_middle_is_continued(shop: Shipit, cloud: Cloud) -> N
     assert ran.code == 0, ran.told()
     assert made.items() <= cloud.resources.items()
     assert len(cloud.resources) == 5
+
+
+def test_what_fails_or_is_killed_later_is_continued_too(shop: Shipit, cloud: Cloud) -> None:
+    """An update that fails; a deletion that fails, and one whose end nobody saw."""
+    assert shop("provision", "--env", "staging", "--yes").code == 0
+    change(shop, '"small"', '"large"')
+    cloud.break_at(1, "fail", "update")
+    ran = shop("provision", "--env", "staging", "--yes")
+    assert ran.code == 1, ran.told()
+    assert "the quota of this account is used up" in ran.err
+    cloud.break_at(1, "slow", "update")
+    ran = shop("provision", "--env", "staging", "--yes", "--json")
+    assert ran.code == 0, ran.told()
+    assert ran.result["changes"] == {"update": 1}
+
+    destroy = ("destroy", "--env", "staging", "--confirm", "staging")
+    cloud.break_at(1, "fail", "delete")
+    ran = shop(*destroy)
+    assert ran.code == 1, ran.told()
+    cloud.break_at(2, "hang", "delete")
+    with stuck(shop, cloud, *destroy):
+        pass
+    cloud.mend()
+    in_a_shell(printed(shop(*destroy).err, "cancel"), shop)
+    pending = shop(*destroy)
+    assert pending.code == 2, pending.told()
+    assert "was interrupted in the middle of deleting aws:" in pending.err
+    in_a_shell(printed(pending.err, "refresh"), shop)
+    ran = shop(*destroy)
+    assert ran.code == 0, ran.told()
+    assert cloud.resources == {}
 
 
 def test_drift_is_found_by_a_refresh(shop: Shipit, cloud: Cloud) -> None:
@@ -156,6 +238,10 @@ def test_destroy_asks_for_the_name_and_refuses_what_is_protected(
     assert ran.code == 2, ran.told()
     ran = shop("destroy", "--env", "staging", "--confirm", "stagin")
     assert ran.code == 2, ran.told()
+    ran = answered(shop, "no", "destroy", "--env", "staging")
+    assert ran.code == 0, ran.told()
+    assert "5 to delete" in ran.out
+    assert "nothing was changed" in ran.err
     assert len(cloud.resources) == 5
     ran = shop("destroy", "--env", "staging", "--confirm", "staging")
     assert ran.code == 0, ran.told()

@@ -322,3 +322,12 @@ def test_what_runs_after_another_went_past_is_not_called_healthy() -> None:
     assert env.current is not None
     assert (env.current.release, env.current.healthy) == (A, False)
     assert env.current.note == "superseded by svc/42: what runs here is not known"
+
+
+def test_the_accounts_stack_is_not_an_environments_of_the_same_name() -> None:
+    mine = e.StackProvisioned(stack="account", environment="account", outputs={"cluster": "shop"})
+    infra = e.StackProvisioned(stack="account", project="infra", outputs={"key": "k1"})
+    state = folded(mine, infra)
+    assert state.stacks["account"].outputs == {"cluster": "shop"}
+    gone = folded(mine, infra, e.StackDestroyed(stack="account", environment="account"))
+    assert [stack.outputs for stack in gone.stacks.values()] == [{"key": "k1"}]
