@@ -16,7 +16,7 @@ from shipit.errors import RemoteError
 from shipit.targets.kubernetes import names, rbac, refusals, resources
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.rbac import Rule
-from shipit.targets.kubernetes.standing import Mark, Want, is_about
+from shipit.targets.kubernetes.standing import Mark, Want, asked_of_pods, is_about
 
 Json = dict[str, Any]
 _APPS = "apps/v1"
@@ -114,7 +114,7 @@ def _is_promoted(cluster: Cluster, mark: Mark) -> bool:
 
 
 def _pods(one: Json) -> Any:
-    return _unnamed((one["spec"].get("template") or {}).get("spec"))
+    return _unnamed(asked_of_pods(one).get("spec"))
 
 
 def _unnamed(value: Any) -> Any:

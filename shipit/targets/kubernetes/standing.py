@@ -18,6 +18,7 @@ from shipit.targets.kubernetes.client import FIELD_MANAGER
 from shipit.targets.kubernetes.pods import Pod, ReplicaSet
 
 Json = dict[str, Any]
+_NO_NODE = "flagger.app/scale-to-zero"
 
 
 class End(StrEnum):
@@ -141,8 +142,20 @@ def _generation(one: Json) -> int:
 
 
 def template_of(one: Mapping[str, Any]) -> str:
-    spec = one.get("spec") or {}
-    return str(Digest.of(codec.canonical(spec.get("template") or {})))
+    """Its hash."""
+    return str(Digest.of(codec.canonical(asked_of_pods(one))))
+
+
+def asked_of_pods(one: Mapping[str, Any]) -> Json:
+    """The pods' template, without that by which Flagger leaves a DaemonSet no node while its own
+    runs (flagger, pkg/canary/daemonset_controller.go, ScaleToZero)."""
+    template = (one.get("spec") or {}).get("template") or {}
+    spec = template.get("spec") or {}
+    if _NO_NODE not in (spec.get("nodeSelector") or {}):
+        return dict(template)
+    nodes = {key: value for key, value in spec["nodeSelector"].items() if key != _NO_NODE}
+    others = {key: value for key, value in spec.items() if key != "nodeSelector"}
+    return {**template, "spec": {**others, **({"nodeSelector": nodes} if nodes else {})}}
 
 
 def observed_generation(live: Mapping[str, Any]) -> int:

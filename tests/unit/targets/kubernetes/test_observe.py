@@ -97,7 +97,7 @@ def test_what_flagger_promoted_is_what_runs(service: str, ready: bool, health: H
 
 def test_what_a_rollout_runs_of_a_deployment_is_what_runs() -> None:
     argos = pod("web-1", labels={"rollouts-pod-template-hash": "new"})
-    rollout = workload("Rollout", workloadRef={"kind": "Deployment", "name": "web"})
+    rollout = workload("Rollout", replicas=5, workloadRef={"kind": "Deployment", "name": "web"})
     found = Seen(None, {"d": workload(replicas=0), "r": rollout}, {"p": argos}, {})
     [web] = observe.observed(found).services.values()
     assert (web.desired, web.running, web.health) == (1, 1, Health.HEALTHY)

@@ -20,7 +20,16 @@ from shipit.targets.kubernetes.pods import (
     Running,
     State,
 )
-from shipit.targets.kubernetes.standing import End, Look, Mark, Want, is_about, marked, stand
+from shipit.targets.kubernetes.standing import (
+    End,
+    Look,
+    Mark,
+    Want,
+    is_about,
+    marked,
+    stand,
+    superseded,
+)
 
 Json = dict[str, Any]
 OURS, OTHER, CHILD = (Digest.of(word) for word in (b"ours", b"other", b"child"))
@@ -224,6 +233,20 @@ def test_another_template_is_superseded_by_whoever_wrote_it() -> None:
         End.SUPERSEDED,
         "Deployment web was changed by kubectl-edit",
     )
+
+
+@pytest.mark.parametrize("nodes", [{}, {"disk": "fast"}])
+def test_a_daemon_set_that_flagger_leaves_no_node_is_not_superseded(nodes: dict[str, str]) -> None:
+    before, live = workload("DaemonSet"), workload("DaemonSet")
+    before["spec"]["template"]["spec"] |= {"nodeSelector": nodes} if nodes else {}
+    live["spec"]["template"]["spec"]["nodeSelector"] = {
+        **nodes,
+        "flagger.app/scale-to-zero": "true",
+    }
+    live["metadata"]["generation"] = 3
+    assert superseded(marked(before), live) == ""
+    live["spec"]["template"]["spec"]["nodeSelector"]["zone"] = "a"
+    assert superseded(marked(before), live) == "changed by somebody else"
 
 
 def test_another_count_is_not_superseded() -> None:
