@@ -153,6 +153,8 @@ def _tried(
     survey: Survey, move: Move, going: frozenset[str]
 ) -> Answer | RemoteError | UnknownKindError:
     try:
+        if move.anew and move.live:
+            survey.cluster.remove(move.live)
         answer = asked(survey, move.wanted or {}, going=going)
         if counts.is_marked(move.live) and not counts.is_stopped(answer.made):
             return msgspec.structs.replace(answer, made=_unmarked(survey.cluster, answer.made))

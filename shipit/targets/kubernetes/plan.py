@@ -21,13 +21,15 @@ Json = dict[str, Any]
 
 
 class Move(msgspec.Struct, frozen=True):
-    """What happens to one object. `wanted` is None for what goes, `live` for what is not there."""
+    """What happens to one object. `wanted` is None for what goes, `live` for what is not there;
+    `anew`: what changes cannot be changed, so it goes and is made again."""
 
     key: str
     action: Action
     wanted: Json | None = None
     live: Json | None = None
     diff: tuple[str, ...] = ()
+    anew: bool = False
 
     @property
     def service(self) -> str:
@@ -69,7 +71,7 @@ def decide(
         if resources.group_kind(one) not in wide:
             joined = placed(joined, namespace)
         wanted[resources.key(joined)] = joined
-    moves = {key: _move(key, one, live.get(key)) for key, one in wanted.items()}
+    moves = {key: _move(key, one, live.get(key), set_id) for key, one in wanted.items()}
     for key, one in live.items():
         if key not in wanted and is_member(one, set_id):
             moves[key] = Move(
@@ -96,14 +98,27 @@ def is_member(one: Mapping[str, Any], set_id: str) -> bool:
     return (one["metadata"].get("labels") or {}).get(applyset.PART_OF) == set_id
 
 
-def _move(key: str, wanted: Json, live: Json | None) -> Move:
+def _move(key: str, wanted: Json, live: Json | None, set_id: str) -> Move:
     if live is None:
         return Move(key, Action.CREATE, wanted)
     wanted = counts.continued(wanted, live)
-    if compare.same(wanted, live):
+    anew = is_member(live, set_id) and _has_other_address(wanted, live)
+    if compare.same(wanted, live) and not anew:
         return Move(key, Action.KEEP, wanted, live)
     diff = readable.difference(readable.narrowed(live, wanted), wanted)
-    return Move(key, Action.UPDATE, wanted, live, diff)
+    return Move(key, Action.UPDATE, wanted, live, diff, anew)
+
+
+def _has_other_address(wanted: Json, live: Json) -> bool:
+    """v1, ServiceSpec, clusterIP: it may not become an address where it was "None", and not the
+    other way about. Left out, an API server would keep what it was."""
+    if resources.group_kind(wanted) != "Service":
+        return False
+    specs = [one.get("spec") or {} for one in (wanted, live)]
+    if any(spec.get("type", "ClusterIP") != "ClusterIP" for spec in specs):
+        return False
+    direct = [spec.get("clusterIP") == "None" for spec in specs]
+    return direct[0] is not direct[1]
 
 
 def changes(

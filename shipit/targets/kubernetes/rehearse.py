@@ -23,10 +23,12 @@ Json = dict[str, Any]
 
 def rehearse(survey: Survey, moves: Mapping[str, Move]) -> tuple[dict[str, Move], tuple[str, ...]]:
     """The moves with the server's diff, and notes. Raises PreconditionError for what it refuses."""
-    asked = [m for m in moves.values() if m.action in (Action.CREATE, Action.UPDATE)]
+    acting = [m for m in moves.values() if m.action in (Action.CREATE, Action.UPDATE)]
+    asked = [m for m in acting if not m.anew]  # of what is there it could not be
     going, coming = applying.keys_going(moves.values()), brought(moves.values())
     answers = in_parallel([lambda move=move: _ask(survey, move, going) for move in asked])  # type: ignore[misc]
-    found, notes = dict(moves), list[str]()
+    found = dict(moves)
+    notes = [f"{m.title} is made anew: it cannot be changed in place" for m in acting if m.anew]
     wrong: list[tuple[Move, RemoteError | UnknownKindError]] = []
     for move, answer in zip(asked, answers, strict=True):
         if not isinstance(answer, applying.Answer):
