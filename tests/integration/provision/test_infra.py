@@ -92,6 +92,25 @@ def test_a_newcomers_first_command(shop: Shipit, cloud: Cloud) -> None:
     assert len(cloud.resources) == 3
 
 
+@pytest.mark.slow
+def test_as_init_prints_it(tmp_path: Path, s3: str, cloud: Cloud) -> None:
+    """The reference pipeline with the reference infra/, nothing prepared but a passphrase."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "compose.yaml").write_text("services: {web: {build: .}}\n")
+    env = pulumi_engine.environment(tmp_path / "engine")
+    shop = Shipit(folder, {**env, **CREDENTIALS, "AWS_ENDPOINT_URL": s3, S3: s3})
+    said = shop.ok("init", "--pipeline", "ecs-fargate", "--app", "shop").out
+    assert "shipit provision --infra, then shipit provision --env staging" in said
+    ran = shop(*UP, "--json")
+    assert ran.code == 0, ran.told()
+    assert ran.result["outputs"]["bucket"] == "acme-shipit"
+    assert kept_here(shop) == []
+    assert cloud.of_type("aws:s3/bucket:Bucket")
+    assert shop(*UP).code == 0
+    assert shop("status").code == 0
+
+
 def test_what_failed_after_the_bucket_is_continued_on_any_machine(
     shop: Shipit, cloud: Cloud
 ) -> None:
