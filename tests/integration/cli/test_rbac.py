@@ -1,4 +1,4 @@
-"""`shipit rbac` as a user runs it: the cluster itself is not asked."""
+"""`shipit rbac` as a user runs it: it is printed where the cluster cannot be reached, too."""
 
 import json
 from pathlib import Path
@@ -36,6 +36,7 @@ def test_a_role_for_kubectl(shop: Shipit) -> None:
     ran = shop("rbac", "--env", "production")
     assert ran.code == 0, ran.told()
     assert "there is no release yet" in ran.err
+    assert "what is in the cluster already is not known" in ran.err
     [role] = yaml.safe_load_all(ran.out)
     assert (role["kind"], role["metadata"]["namespace"]) == ("Role", "shop")
     granted = {r for rule in role["rules"] for r in rule["resources"]}
