@@ -88,14 +88,16 @@ def _rules(
     found: dict[tuple[str, str], set[str]] = {}
     for rule in (*rbac.ALWAYS, *there.more) if place == home else ():
         found.setdefault((rule.group, rule.resource), set()).update(rule.verbs)
-    kept = set[Kind]().union(*placed.values())
+    wanted = set[Kind]().union(*placed.values())
     for kind, plural in listed.items():
-        verbs = found.setdefault((kind[0], plural), set())
-        verbs.add("list")
+        verbs = {"list"}
         if kind in placed.get(place, ()):
             verbs |= {*rbac.KEEP, *(["watch"] if kind in rbac.WATCHED else [])}
-        elif kind in there.kinds and kind not in kept:
+        elif kind in there.kinds and kind not in wanted:
             verbs.add("delete")
+        if kind[1] in applyset.KEPT:  # never pruned
+            verbs.discard("delete")
+        found.setdefault((kind[0], plural), set()).update(verbs)
     return sorted(Rule(*key, tuple(sorted(verbs))) for key, verbs in found.items())
 
 

@@ -109,7 +109,16 @@ def test_a_kind_is_what_the_definition_beside_it_says() -> None:
     )
     wanted = needed(definition, made("acme.example/v1", "Fleet"))
     assert ("acme.example", "fleet") in kinds(wanted[""])
-    assert ("apiextensions.k8s.io", "customresourcedefinitions") in kinds(wanted[""])
+    assert verbs(wanted[""], "customresourcedefinitions") == "create list patch"
+
+
+def test_what_is_never_pruned_is_never_deleted() -> None:
+    """But claims of its own namespace, by `shipit rm --volumes`."""
+    claims = [made("v1", "PersistentVolumeClaim", space) for space in ("", "edge")]
+    wanted = needed(*claims, made("v1", "Namespace"))
+    assert verbs(wanted[""], "namespaces") == "create list patch"
+    assert verbs(wanted["edge"], "persistentvolumeclaims") == "create list patch"
+    assert verbs(wanted[HOME], "persistentvolumeclaims") == "create delete list patch"
 
 
 def test_roles_for_each_place_with_their_bindings() -> None:
