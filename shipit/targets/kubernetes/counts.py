@@ -32,9 +32,26 @@ def continued(wanted: Json, live: Json) -> Json:
     kind, said = resources.group_kind(wanted), wanted.get("spec") or {}
     if kind == _SCHEDULED and "suspend" not in said and is_stopped(live):
         return {**wanted, "spec": {**said, "suspend": False}}
-    if kind not in _COUNTED or "replicas" in said:
+    if not is_counted(wanted) or "replicas" in said:
         return wanted
-    count = _before(live) if is_stopped(live) else _kept(live)
+    return _counted(wanted, _before(live) if is_stopped(live) else _kept(live))
+
+
+def is_counted(one: Mapping[str, Any]) -> bool:
+    """Whether it is a workload with a count."""
+    return resources.group_kind(one) in _COUNTED
+
+
+def inherited(wanted: Json, former: Json | None) -> Json:
+    """The same of a workload that is not there yet, where it comes in the place of `former`."""
+    if former is None or not is_counted(wanted) or "replicas" in (wanted.get("spec") or {}):
+        return wanted
+    there = int((former.get("spec") or {}).get("replicas") or 0)
+    return _counted(wanted, _before(former) if is_stopped(former) else there)
+
+
+def _counted(wanted: Json, count: int) -> Json:
+    said = wanted.get("spec") or {}
     return {**wanted, "spec": {**said, "replicas": count}} if count else wanted
 
 

@@ -71,12 +71,16 @@ def decide(
         if resources.group_kind(one) not in wide:
             joined = placed(joined, namespace)
         wanted[resources.key(joined)] = joined
-    moves = {key: _move(key, one, live.get(key), set_id) for key, one in wanted.items()}
-    for key, one in live.items():
-        if key not in wanted and is_member(one, set_id):
-            moves[key] = Move(
-                key, Action.REMOVE if applyset.prunable(one) else Action.KEEP, None, one
-            )
+    left = {k: one for k, one in live.items() if k not in wanted and is_member(one, set_id)}
+    former = {service_of(o): o for o in left.values() if counts.is_counted(o)}
+    moves = {
+        key: _move(key, one, live[key], set_id)
+        if key in live
+        else Move(key, Action.CREATE, counts.inherited(one, former.get(service_of(one))))
+        for key, one in wanted.items()
+    }
+    for key, one in left.items():
+        moves[key] = Move(key, Action.REMOVE if applyset.prunable(one) else Action.KEEP, None, one)
     return moves
 
 
@@ -98,9 +102,7 @@ def is_member(one: Mapping[str, Any], set_id: str) -> bool:
     return (one["metadata"].get("labels") or {}).get(applyset.PART_OF) == set_id
 
 
-def _move(key: str, wanted: Json, live: Json | None, set_id: str) -> Move:
-    if live is None:
-        return Move(key, Action.CREATE, wanted)
+def _move(key: str, wanted: Json, live: Json, set_id: str) -> Move:
     wanted = counts.continued(wanted, live)
     anew = is_member(live, set_id) and _has_other_address(wanted, live)
     if compare.same(wanted, live) and not anew:

@@ -33,7 +33,7 @@ def owners(place: Place) -> set[str]:
 
 
 def test_the_old_one_serves_until_the_new_one_is_proven(place: Place) -> None:
-    place.deploy(sourced(place, workload("Deployment", "1")))
+    place.deploy(sourced(place, workload("Deployment", "1", replicas=2)))
     place.when(runs(after=2.0), "2")
     served: list[int] = []
     _, _, outcome = place.deploy(
@@ -41,7 +41,8 @@ def test_the_old_one_serves_until_the_new_one_is_proven(place: Place) -> None:
         meanwhile=lambda _: served.append(ready(place, "deployment")),
     )
     assert outcome == Succeeded({"web": IMAGES["2"].digest})
-    assert set(served) == {1}
+    assert set(served) == {2}
+    assert ready(place, "statefulset") == 2  # it says no count of its own
     assert place.names("deployment") == []
     assert owners(place) == {"StatefulSet"}
     assert not place.deploy(sourced(place, stateful("2"), version="2"))[0].changed

@@ -57,6 +57,24 @@ def test_a_count_that_is_said_is_said() -> None:
     assert counts.continued(said, live(0, UPDATE, note="5")) is said
 
 
+@pytest.mark.parametrize(
+    ("former", "sent"),
+    [
+        (live(7, AUTOSCALER), 7),
+        (live(0, UPDATE, note="5"), 5),
+        (live(0, APPLY), None),
+        (None, None),
+    ],
+)
+def test_what_comes_in_the_place_of_another_has_its_count(
+    former: Json | None, sent: int | None
+) -> None:
+    found = counts.inherited(wanted("StatefulSet"), former)
+    assert found["spec"] == ({} if sent is None else {"replicas": sent})
+    assert counts.inherited(wanted("StatefulSet", replicas=1), former)["spec"] == {"replicas": 1}
+    assert counts.inherited(wanted("DaemonSet"), former)["spec"] == {}
+
+
 def test_what_has_no_count() -> None:
     agent = wanted("DaemonSet")
     assert counts.continued(agent, live(0, note="1", kind="DaemonSet")) is agent
