@@ -207,3 +207,15 @@ def test_the_project_of_the_environment(google: FakeGke, monkeypatch: pytest.Mon
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "acme")
     reached(project="")
     assert google.calls == [("GET", NAME)]
+
+
+def test_what_the_cluster_says_of_its_nodes_judges_pulls(google: FakeGke, door: FrontDoor) -> None:
+    """Without another request."""
+    scopes = {"oauth_scopes": ["https://www.googleapis.com/auth/logging.write"]}
+    google.clusters[NAME] = staging(door, node_pools=[{"name": "old", "config": scopes}])
+    pulls = reached().pulls
+    assert pulls
+    repository = "europe-docker.pkg.dev/acme/shop/web"
+    finding = pulls([repository])[repository]
+    assert (finding.level, "the access scopes of old" in finding.what) == ("error", True)
+    assert google.calls == [("GET", NAME)]
