@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from shipit.delivery.project import Project
 from shipit.delivery.provisioning import Provisioning
-from shipit.errors import NoBucketError, RemoteError, ShipitError
+from shipit.errors import NoBucketError, PreconditionError, RemoteError, ShipitError
 from shipit.ledger.store import open_store
 from shipit.model.progress import Progress
 from shipit.model.stack import Provisioned
@@ -61,9 +61,7 @@ class Foundations(Provisioning):
                 yield from self._refreshed()
             yield from self._moved()
             done = yield from self._done()
-            self._wait_for_bucket()
-            yield from self._moved()
-            return self._recorded(done)
+            return (yield from self._settled(done))
 
     def _done(self) -> Generator[Progress, None, Provisioned]:
         """Also where it fails, what was made is on record where the next machine looks for it."""
@@ -75,6 +73,19 @@ class Foundations(Provisioning):
             except ShipitError as error:
                 yield self._said(f"its state stays in {self.here.home.store}: {error.what}")
             raise
+
+    def _settled(self, done: Provisioned) -> Generator[Progress, None, Provisioned]:
+        """What is found now is not found before anything was changed."""
+        try:
+            self._wait_for_bucket()
+            yield from self._moved()
+            return self._recorded(done)
+        except PreconditionError as error:
+            raise RemoteError(
+                f"stack {self.stack.name} is up, and {error.what}",
+                error.why,
+                f"{error.next_step}; then run `{self._verb}` again",
+            ) from None
 
     def _moved(self) -> Generator[Progress, None, None]:
         """As soon as there is a bucket."""

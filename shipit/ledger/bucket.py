@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from random import uniform
 from typing import TYPE_CHECKING, Any
 
-from shipit.errors import RemoteError
+from shipit.errors import RemoteError, ShipitError
 from shipit.ledger.answers import missing_bucket, status_of, translated
 
 if TYPE_CHECKING:
@@ -61,9 +61,10 @@ class Bucket:
                     if status_of(error) != 409:
                         return False
                 except PermissionDeniedError:
-                    if self.get(path) is None:
-                        raise
-                    return False
+                    with suppress(ShipitError):
+                        if self.get(path) is not None:
+                            return False
+                    raise
                 else:
                     return True
             time.sleep(uniform(0, _PAUSE))  # noqa: S311  jitter, not a secret
@@ -98,6 +99,12 @@ class Bucket:
         with self._asking("LIST", folder):
             found = obstore.list(self._store, f"{folder}/").collect()
             return sorted(entry["path"].rpartition("/")[2] for entry in found)
+
+    def _is_readable(self, path: str) -> bool:
+        try:
+            return self.get(path) is not None
+        except ShipitError:
+            return False
 
     @cached_property
     def _store(self) -> "ObjectStore":

@@ -6,8 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from shipit.errors import PreconditionError, RemoteError, ShipitError, StoreError, UsageError
+from shipit.errors import (
+    NoBucketError,
+    PreconditionError,
+    RemoteError,
+    ShipitError,
+    StoreError,
+    UsageError,
+)
 from shipit.ledger import Ledger
+from shipit.ledger.store import open_store
 from tests.fakes.facts import commit, held, started
 from tests.fakes.moto import CREDENTIALS
 from tests.fakes.objects import Answer, ObjectServer
@@ -135,6 +143,26 @@ def test_an_object_of_no_bucket_is_not_just_an_object_that_is_missing(
 
     with pytest.raises(PreconditionError, match="no such bucket"):
         ledger.store.get("heartbeats/000000000001.json")
+
+
+@pytest.mark.parametrize("url", [URL, "gs://acme/shop"])
+def test_a_bucket_that_is_not_there_is_an_error_of_its_own(
+    url: str,
+    objects: ObjectServer,
+    s3_environment: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It can be made; a bucket that refuses cannot."""
+    s3_environment(objects.endpoint)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", objects.endpoint)
+    store = open_store(url, Path("/"))
+    objects.everywhere = Answer(404, "NoSuchBucket", "The specified bucket does not exist.")
+    with pytest.raises(NoBucketError):
+        store.list("log")
+    objects.everywhere = Answer(403, "AccessDenied", "Access Denied")
+    with pytest.raises(PreconditionError) as refused:
+        store.list("log")
+    assert not isinstance(refused.value, NoBucketError)
 
 
 def test_the_same_in_the_middle_is_not(ledger: Ledger, objects: ObjectServer) -> None:
