@@ -100,12 +100,6 @@ class Bucket:
             found = obstore.list(self._store, f"{folder}/").collect()
             return sorted(entry["path"].rpartition("/")[2] for entry in found)
 
-    def _is_readable(self, path: str) -> bool:
-        try:
-            return self.get(path) is not None
-        except ShipitError:
-            return False
-
     @cached_property
     def _store(self) -> "ObjectStore":
         return self._connect()
