@@ -15,6 +15,7 @@ from foundation.settings import Nodes, Settings
 _IMAGE = "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
 _INSTANCE = "arn:aws:iam::aws:policy/service-role/AmazonEC2ContainerServiceforEC2Role"
 _FARGATE, _SPOT = "FARGATE", "FARGATE_SPOT"
+_NOT_FIRST = ("aws", "ecs", "fargate")  # CreateCapacityProvider: no name begins so
 
 
 class Cluster(pulumi.ComponentResource):
@@ -74,8 +75,9 @@ class Cluster(pulumi.ComponentResource):
             ],
             opts=self._own,
         )
+        reserved = self._name.startswith(_NOT_FIRST)
         provider = aws.ecs.CapacityProvider(
-            self._name,
+            f"on-{self._name}" if reserved else self._name,
             auto_scaling_group_provider={
                 "auto_scaling_group_arn": group.arn,
                 "managed_termination_protection": "ENABLED",

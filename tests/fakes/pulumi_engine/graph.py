@@ -114,6 +114,26 @@ def of_environment(shipit_yaml: Path, environment: str) -> Graph:
         return _recorded(lambda: build(found), environment)
 
 
+def of_settings(
+    folder: Path,
+    stack: str,
+    beside: str = "",
+    *,
+    app: str = "shop",
+    own: str = "deadline: 5m",
+    later: str = "",
+) -> Graph:
+    """What stacks/ makes for the environment `qa` with these settings of its stack. It is the last
+    one but for `later`; `own` are settings beside its stack, `beside` those of the pipeline."""
+    path = folder / "shipit.yaml"
+    path.write_text(
+        f"app: {app}\n{beside}\nenvironments:\n  dev: {{target: {{docker: {{}}}}}}\n"
+        f"  qa: {{after: dev, target: {{docker: {{}}}}, {own}, stack: {{{stack}}}}}\n"
+        + (f"  {later}: {{after: qa, target: {{docker: {{}}}}}}\n" if later else "")
+    )
+    return of_environment(path, "qa")
+
+
 def of_account(shipit_yaml: Path) -> Graph:
     """What infra/ makes."""
     with program("infra"):

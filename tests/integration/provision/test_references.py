@@ -44,6 +44,29 @@ def test_a_stack_comes_up_and_the_target_reads_it(
     assert len(Cloud(tmp_path / "engine" / "cloud").resources) > 8
 
 
+def test_who_shifts_traffic_owns_the_weights(tmp_path: Path) -> None:
+    """A later `up` sees them, and leaves them as they are."""
+    shop = begun("ecs-fargate", tmp_path)
+    path = shop.folder / "shipit.yaml"
+    kept = [line for line in path.read_text().splitlines() if not line.startswith("ledger:")]
+    path.write_text("\n".join(kept) + "\n")
+    shop.ok("provision", "--env", "staging", "--yes")
+    cloud = Cloud(tmp_path / "engine" / "cloud")
+    name, listener = next(
+        (name, found)
+        for name, found in cloud.resources.items()
+        if found["type"] == "aws:lb/listener:Listener" and found["inputs"]["port"] == 443
+    )
+    groups = listener["inputs"]["defaultActions"][0]["forward"]["targetGroups"]
+    for group, weight in zip(groups, (10, 90), strict=True):
+        group["weight"] = weight
+    cloud.put(name, listener)
+
+    ran = shop.ok("provision", "--env", "staging", "--yes", "--refresh")
+    assert "nothing to change" in ran.out
+    assert cloud.resources[name] == listener
+
+
 @pytest.mark.parametrize(
     ("pipeline", "wanted"),
     [

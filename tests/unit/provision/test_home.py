@@ -1,5 +1,6 @@
 """Where Pulumi's state is: the same place for shipit, for Pulumi, and for `pulumi` by hand."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,15 @@ def test_only_what_shipit_reaches_as_pulumi_does_is_looked_into(
     assert (found.url, found.store) == (url, store)
     assert not found.in_the_ledgers_bucket
     assert found.setting == "", "the shell has it already, and it may hold a password"
+
+
+def test_programs_run_in_shipits_own_python_unless_another_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("PULUMI_PYTHON_CMD", raising=False)
+    assert Home("file:///state").environment["PULUMI_PYTHON_CMD"] == sys.executable
+    monkeypatch.setenv("PULUMI_PYTHON_CMD", "python3.13")
+    assert Home("file:///state").environment["PULUMI_PYTHON_CMD"] == "python3.13"
 
 
 def test_a_ledger_in_memory_keeps_no_state() -> None:

@@ -2,11 +2,9 @@
 
 import importlib
 import inspect
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pulumi
@@ -22,12 +20,11 @@ from tests.fakes.pulumi_engine.graph import (
     Graph,
     Resource,
     of_environment,
+    of_settings,
     prepared,
-    references,
     snapshot,
 )
 
-REFERENCES = [*references()]
 TARGETS = {"ecs": EcsTarget, "eks": EksTarget, "gke": GkeTarget}
 WITHOUT_TAGS = {
     *("aws:ec2/route:Route", "aws:ec2/routeTableAssociation:RouteTableAssociation"),
@@ -40,60 +37,6 @@ WITHOUT_LABELS = {
     *("gcp:compute/router:Router", "gcp:compute/routerNat:RouterNat"),
     *("gcp:projects/iAMMember:IAMMember", "gcp:serviceaccount/account:Account"),
 }
-# What these ask for is no resource, or every one of a region: AWS takes nothing but `*` (Service
-# Authorization Reference). A region narrows them.
-EVERYWHERE = {
-    "ecr:GetAuthorizationToken": "a token is for all repositories",
-    **dict.fromkeys(
-        (
-            *("ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel"),
-            *("ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"),
-        ),
-        "a channel is no resource",
-    ),
-    "logs:DescribeLogGroups": "the agent of a session looks for its log group by listing them",
-    **dict.fromkeys(
-        ("ec2:GetCoipPoolUsage", "ec2:GetSecurityGroupsForVpc"), "describes, by another name"
-    ),
-    **dict.fromkeys(
-        ("acm:ListCertificates", "acm:DescribeCertificate"),
-        "a host's certificate is found by looking at each",
-    ),
-}
-# Names that are not known before something runs, each under one that is.
-UNDER = {
-    "arn:aws:ecr:eu-west-1:111122223333:repository/shop/*": "an image for each service",
-    "arn:aws:secretsmanager:eu-west-1:111122223333:secret:shop/{environment}/*": "the app's own",
-    "arn:aws:ssm:eu-west-1:111122223333:parameter/shop/{environment}/*": "the app's own",
-    "arn:aws:logs:eu-west-1:111122223333:log-group:/ecs/shop-{environment}:log-stream:*": (
-        "a stream for each task"
-    ),
-    "arn:aws:logs:eu-west-1:111122223333:log-group:/ecs/shop-{environment}:*": (
-        "a stream for each session"
-    ),
-}
-MARK = "elbv2.k8s.aws/cluster"
-
-
-@pytest.fixture(scope="module")
-def graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Graph]:
-    return {
-        (pipeline, environment): of_environment(
-            prepared(pipeline, tmp_path_factory.mktemp(pipeline)), environment
-        )
-        for pipeline, environment in REFERENCES
-    }
-
-
-@pytest.fixture(params=REFERENCES, ids="-".join)
-def reference(request: pytest.FixtureRequest) -> tuple[str, str]:
-    found: tuple[str, str] = request.param
-    return found
-
-
-@pytest.fixture
-def graph(graphs: dict[tuple[str, str], Graph], reference: tuple[str, str]) -> Graph:
-    return graphs[reference]
 
 
 def test_the_graph_is_as_it_was_reviewed(graph: Graph, reference: tuple[str, str]) -> None:
@@ -118,24 +61,24 @@ def test_the_last_environment_is_protected_and_its_kinds_of_deletion_too(
 def test_the_last_environment_is_protected_where_it_does_not_say(tmp_path: Path) -> None:
     stack = "ecs: {region: eu-west-1}"
     for graph, kept in (
-        (environment(tmp_path, stack), True),
-        (environment(tmp_path, stack, later="production"), False),
-        (environment(tmp_path, f"{stack}, protect: false"), False),
-        (environment(tmp_path, f"{stack}, protect: true", later="production"), True),
+        (of_settings(tmp_path, stack), True),
+        (of_settings(tmp_path, stack, later="production"), False),
+        (of_settings(tmp_path, f"{stack}, protect: false"), False),
+        (of_settings(tmp_path, f"{stack}, protect: true", later="production"), True),
     ):
         made = [r for r in graph.resources if not r.type.startswith("pulumi:")]
         assert {r.protect for r in made} == {kept}
 
 
 def test_an_up_puts_nothing_back_that_somebody_else_owns(tmp_path: Path) -> None:
-    ecs = environment(tmp_path, "ecs: {region: eu-west-1, edge: {certificate: arn}}")
+    ecs = of_settings(tmp_path, "ecs: {region: eu-west-1, edge: {certificate: arn}}")
     weights = {r.inputs["port"]: r.ignored for r in ecs.of("aws:lb/listener:Listener")}
     assert weights == {80: (), 443: ("defaultActions",)}
     assert {r.ignored for r in ecs.of("aws:ec2/subnet:Subnet")} == {("availabilityZone",)}
-    nodes = environment(tmp_path, "eks: {region: eu-west-1, nodes: {types: [m7i.large]}}")
+    nodes = of_settings(tmp_path, "eks: {region: eu-west-1, nodes: {types: [m7i.large]}}")
     group = nodes.one("aws:eks/nodeGroup:NodeGroup")
     assert group.ignored == ("scalingConfig.desiredSize",)
-    scaled = environment(tmp_path, "ecs: {region: eu-west-1, instances: {types: [m7i.large]}}")
+    scaled = of_settings(tmp_path, "ecs: {region: eu-west-1, instances: {types: [m7i.large]}}")
     assert "desiredCapacity" not in scaled.one("aws:autoscaling/group:Group").inputs
 
 
@@ -145,13 +88,13 @@ def test_subnets_are_in_zones_that_the_account_has(
     """Tokyo has no b for accounts of today."""
     here = [f"ap-northeast-1{letter}" for letter in "acd"]
     monkeypatch.setitem(known.ZONES, "names", here)
-    graph = environment(tmp_path, "ecs: {region: ap-northeast-1}")
+    graph = of_settings(tmp_path, "ecs: {region: ap-northeast-1}")
     subnets = graph.of("aws:ec2/subnet:Subnet")
     assert [s.inputs["availabilityZone"] for s in subnets] == here * 2
     assert [s.name[-9:] for s in subnets[3:]] == ["-public-a", "-public-b", "-public-c"]
 
     with pytest.raises(pulumi.RunError, match=r"ap-northeast-1 has 3 zones .* `zones: 3`"):
-        environment(tmp_path, "ecs: {region: ap-northeast-1, zones: 4}")
+        of_settings(tmp_path, "ecs: {region: ap-northeast-1, zones: 4}")
 
 
 def test_a_control_plane_is_in_zones_that_take_one(
@@ -162,7 +105,7 @@ def test_a_control_plane_is_in_zones_that_take_one(
     monkeypatch.setitem(known.ZONES, "zoneIds", ids)
     found = {}
     for kind in ("ecs", "eks"):
-        graph = environment(tmp_path, f"{kind}: {{region: us-east-1}}")
+        graph = of_settings(tmp_path, f"{kind}: {{region: us-east-1}}")
         zones = {s.inputs["availabilityZone"][-1] for s in graph.of("aws:ec2/subnet:Subnet")}
         found[kind] = "".join(sorted(zones))
     assert found == {"ecs": "abc", "eks": "bcd"}
@@ -209,73 +152,6 @@ def test_what_is_named_as_taking_no_tags_takes_none() -> None:
         assert taken.keys().isdisjoint({"tags", "labels", "resource_labels"}), kind
 
 
-def policies(graph: Graph) -> Iterator[tuple[Resource, dict[str, Any]]]:
-    for role in graph.of("aws:iam/rolePolicy:RolePolicy"):
-        for statement in json.loads(role.inputs["policy"])["Statement"]:
-            yield role, statement
-
-
-def test_no_wildcard_in_a_policy(graph: Graph, reference: tuple[str, str]) -> None:
-    for role, statement in policies(graph):
-        assert not [action for action in statement["Action"] if "*" in action], role.name
-        for resource in statement["Resource"]:
-            if "*" in resource:
-                assert may_be_wide(statement, resource, reference[1]), (role.name, resource)
-    for role in graph.of("aws:iam/role:Role"):
-        for statement in json.loads(role.inputs["assumeRolePolicy"])["Statement"]:
-            assert "*" not in json.dumps(statement), role.name
-
-
-def may_be_wide(statement: dict[str, Any], resource: str, environment: str) -> bool:
-    """What takes no resource, in its region; what is under a name of ours; or what a cluster has
-    marked as its own."""
-    when = statement.get("Condition", {}).get("StringEquals", {})
-    if resource == "*":
-        unlisted = [a for a in statement["Action"] if not describes(a) and a not in EVERYWHERE]
-        return when.get("aws:RequestedRegion") == "eu-west-1" and not unlisted
-    marks = [when.get(f"aws:{whose}Tag/{MARK}") for whose in ("Request", "Resource")]
-    if f"shop-{environment}" in marks:
-        return resource.startswith(f"arn:aws:{statement['Action'][0].partition(':')[0]}:eu-west-1:")
-    return resource in {one.format(environment=environment) for one in UNDER}
-
-
-def describes(action: str) -> bool:
-    """In these two services nothing that describes takes a resource."""
-    service, _, verb = action.partition(":")
-    return service in ("ec2", "elasticloadbalancing") and verb.startswith("Describe")
-
-
-def test_the_load_balancer_controller_changes_what_its_cluster_made(
-    graphs: dict[tuple[str, str], Graph],
-) -> None:
-    (role,) = (
-        role
-        for role in graphs["eks", "production"].of("aws:iam/rolePolicy:RolePolicy")
-        if role.name == "shop-production-balancer"
-    )
-    assert len(role.inputs["policy"].replace(" ", "")) < 10_240  # IAM's quota for a role's own
-    allowed = [
-        (action, resource, statement.get("Condition", {}).get("StringEquals", {}))
-        for statement in json.loads(role.inputs["policy"])["Statement"]
-        for action in statement["Action"]
-        for resource in statement["Resource"]
-    ]
-    for action, resource, when in allowed:
-        verb = action.partition(":")[2]
-        if verb.startswith(("Delete", "Modify", "Set", "Deregister", "Remove")):
-            assert when == {f"aws:ResourceTag/{MARK}": "shop-production"}, action
-        if verb.startswith(("Create", "Add")) and resource.endswith("*"):
-            marks = [when.get(f"aws:{whose}Tag/{MARK}") for whose in ("Request", "Resource")]
-            assert "shop-production" in marks, action
-    known = {action for action, _, _ in allowed}
-    assert {
-        *("elasticloadbalancing:DescribeListenerAttributes", "ec2:GetSecurityGroupsForVpc"),
-        *("elasticloadbalancing:ModifyListenerAttributes", "iam:CreateServiceLinkedRole"),
-    } <= known
-    reached = {r for a, r, when in allowed if a == "ec2:AuthorizeSecurityGroupIngress" and not when}
-    assert reached == {"arn:aws:ec2:eu-west-1:111122223333:security-group/sg-0123456789abcdef0"}
-
-
 def test_outputs_are_the_settings_of_the_target(graph: Graph, reference: tuple[str, str]) -> None:
     kind = next(
         k for k in TARGETS if any(r.type.startswith(f"foundation:{k}") for r in graph.resources)
@@ -316,7 +192,7 @@ def test_tasks_run_on_what_the_stack_has(
     tmp_path: Path, written: str, providers: dict[str, int], base: dict[str, int]
 ) -> None:
     """A launch type would go past Spot, and past the scaling of instances."""
-    graph = environment(tmp_path, f"ecs: {{region: eu-west-1, {written}}}")
+    graph = of_settings(tmp_path, f"ecs: {{region: eu-west-1, {written}}}")
     chosen = graph.one("aws:ecs/clusterCapacityProviders:ClusterCapacityProviders").inputs
     default = chosen["defaultCapacityProviderStrategies"]
     assert {one["capacityProvider"]: one["weight"] for one in default} == providers
@@ -331,6 +207,14 @@ def test_tasks_run_on_what_the_stack_has(
     assert setting.fargate is ("FARGATE" in providers)
 
 
+@pytest.mark.parametrize("app", ["aws-shop", "ecs-shop", "fargate-shop"])
+def test_a_capacity_providers_name_begins_as_ecs_takes_it(tmp_path: Path, app: str) -> None:
+    stack = "ecs: {region: eu-west-1, instances: {types: [m7i.large]}}"
+    graph = of_settings(tmp_path, stack, app=app)
+    assert graph.one("aws:ecs/capacityProvider:CapacityProvider").name == f"on-{app}-qa"
+    assert graph.outputs["capacity_providers"] == {f"on-{app}-qa-id": 1}
+
+
 def provisioned(target: EcsTarget, graph: Graph) -> EcsTarget:
     """The target as a deployment has it, once the stack is on record."""
     record = StackRecord(graph.outputs, datetime.now(UTC), "ada")
@@ -338,63 +222,6 @@ def provisioned(target: EcsTarget, graph: Graph) -> EcsTarget:
     found = filled(TargetSettings(ecs=target), target.stack, target.stack, state).settings
     assert isinstance(found, EcsTarget)
     return found
-
-
-@pytest.mark.parametrize(
-    ("registry", "arn", "region"),
-    [
-        (
-            "444455556666.dkr.ecr.us-east-1.amazonaws.com/acme",
-            "arn:aws:ecr:us-east-1:444455556666:repository/acme/*",
-            "us-east-1",
-        ),
-        (
-            "444455556666.dkr.ecr.eu-west-1.amazonaws.com",
-            "arn:aws:ecr:eu-west-1:444455556666:repository/*",
-            "eu-west-1",
-        ),
-    ],
-)
-def test_images_are_pulled_from_the_registry_wherever_it_is(
-    tmp_path: Path, registry: str, arn: str, region: str
-) -> None:
-    graph = environment(tmp_path, "ecs: {region: eu-west-1}", f"registry: {registry}")
-    found = {statement["Sid"]: statement for _, statement in policies(graph)}
-    assert found["Pull"]["Resource"] == [arn]
-    assert found["LogIn"]["Condition"] == {"StringEquals": {"aws:RequestedRegion": region}}
-
-
-def test_a_registry_that_is_not_ecr_needs_no_right_in_aws(tmp_path: Path) -> None:
-    graph = environment(tmp_path, "ecs: {region: eu-west-1}", "registry: ghcr.io/acme")
-    assert not [a for _, statement in policies(graph) for a in statement["Action"] if "ecr:" in a]
-
-
-def test_an_environments_own_registry_is_the_one_it_pulls_from(tmp_path: Path) -> None:
-    own = "444455556666.dkr.ecr.us-east-1.amazonaws.com/acme"
-    stack = "ecs: {region: eu-west-1}"
-    graph = environment(tmp_path, stack, "registry: ghcr.io/a", own=f"registry: {own}")
-    found = {statement["Sid"]: statement for _, statement in policies(graph)}
-    assert found["Pull"]["Resource"] == ["arn:aws:ecr:us-east-1:444455556666:repository/acme/*"]
-
-
-def test_what_is_typed_in_a_session_reaches_the_log_group(tmp_path: Path) -> None:
-    """By the task's own role: the cluster says where, ECS does not write it."""
-    graph = environment(tmp_path, "ecs: {region: eu-west-1}")
-    command = graph.one("aws:ecs/cluster:Cluster").inputs["configuration"]
-    assert command["executeCommandConfiguration"]["logging"] == "OVERRIDE"
-    (role,) = (
-        role for role in graph.of("aws:iam/rolePolicy:RolePolicy") if role.name == "shop-qa-exec"
-    )
-    found = {s["Sid"]: s for s in json.loads(role.inputs["policy"])["Statement"]}
-    assert found["FindLogs"]["Action"] == ["logs:DescribeLogGroups"]
-    assert set(found["KeepSessions"]["Action"]) == {
-        *("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"),
-    }
-    assert found["KeepSessions"]["Resource"] == [
-        "arn:aws:logs:eu-west-1:111122223333:log-group:/ecs/shop-qa:*"
-    ]
-    without = environment(tmp_path, "ecs: {region: eu-west-1, exec: false}")
-    assert "shop-qa-exec" not in {r.name for r in without.resources}
 
 
 def test_tasks_and_nodes_have_no_public_address(graph: Graph) -> None:
@@ -405,14 +232,14 @@ def test_tasks_and_nodes_have_no_public_address(graph: Graph) -> None:
 
 
 def test_no_public_endpoint_where_none_is_asked_for(tmp_path: Path) -> None:
-    eks = environment(tmp_path, "eks: {region: eu-west-1}")
+    eks = of_settings(tmp_path, "eks: {region: eu-west-1}")
     network = eks.one("aws:eks/cluster:Cluster").inputs["vpcConfig"]
     assert network["endpointPrivateAccess"] is True
     assert network["endpointPublicAccess"] is False
-    gke = environment(tmp_path, "gke: {project: acme, location: europe-west1}")
+    gke = of_settings(tmp_path, "gke: {project: acme, location: europe-west1}")
     private = gke.one("gcp:container/cluster:Cluster").inputs["privateClusterConfig"]
     assert private["enablePrivateEndpoint"] is True
-    ecs = environment(tmp_path, "ecs: {region: eu-west-1, edge: {certificate: arn}}")
+    ecs = of_settings(tmp_path, "ecs: {region: eu-west-1, edge: {certificate: arn}}")
     assert ecs.one("aws:lb/loadBalancer:LoadBalancer").inputs["internal"] is True
     for group in ecs.of("aws:ec2/securityGroup:SecurityGroup"):
         for rule in group.inputs.get("ingress") or ():
@@ -461,7 +288,7 @@ def test_https_alone_with_two_target_groups(graphs: dict[tuple[str, str], Graph]
 )
 def test_settings_that_are_wrong_are_one_sentence(tmp_path: Path, stack: str, said: str) -> None:
     with pytest.raises(pulumi.RunError) as raised:
-        environment(tmp_path, stack)
+        of_settings(tmp_path, stack)
     assert said in str(raised.value)
     assert "shipit.yaml: environments.qa.stack" in str(raised.value)
 
@@ -469,16 +296,3 @@ def test_settings_that_are_wrong_are_one_sentence(tmp_path: Path, stack: str, sa
 def test_an_environment_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(pulumi.RunError, match="has no environment nowhere"):
         of_environment(prepared("gke", tmp_path), "nowhere")
-
-
-def environment(
-    folder: Path, stack: str, beside: str = "", *, own: str = "deadline: 5m", later: str = ""
-) -> Graph:
-    """Of `qa`, which is the last one but for `later`. `own` are settings beside its stack."""
-    path = folder / "shipit.yaml"
-    path.write_text(
-        f"app: shop\n{beside}\nenvironments:\n  dev: {{target: {{docker: {{}}}}}}\n"
-        f"  qa: {{after: dev, target: {{docker: {{}}}}, {own}, stack: {{{stack}}}}}\n"
-        + (f"  {later}: {{after: qa, target: {{docker: {{}}}}}}\n" if later else "")
-    )
-    return of_environment(path, "qa")
