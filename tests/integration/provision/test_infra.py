@@ -146,24 +146,40 @@ def test_killed_after_the_bucket_was_made(shop: Shipit, cloud: Cloud) -> None:
     assert "nothing to change, 3 stay as they are" in again.out, again.told()
 
 
-@pytest.mark.parametrize("killed", ["before the import", "after the import"])
-def test_killed_while_the_state_was_moved(killed: str, shop: Shipit, cloud: Cloud) -> None:
-    """What is there is taken up: neither state is lost, and nothing is made twice."""
-    state = shop.folder / ".shipit" / "pulumi"
-    if killed == "before the import":
-        here = shop.with_env(PULUMI_BACKEND_URL=f"file://{state}")
-        assert here(*UP).code == 0
-        in_a_shell(
-            "PULUMI_BACKEND_URL=s3://acme-shipit/shop/pulumi"
-            f" pulumi stack init --cwd {shop.folder / 'infra'} account",
-            shop,
-        )
-    else:
-        assert shop(*UP).code == 0
-        (copy,) = state.rglob("stacks/account/account.json.bak")
-        copy.rename(copy.with_suffix(""))
-    assert kept_here(shop) == ["account.json"]
+def waits_before(step: str, cloud: Cloud) -> None:
+    """`pulumi` does not begin this step of the bucket's state, but waits."""
+    program = cloud.folder.parent / "programs" / "pulumi"
+    engine = program.resolve()
+    program.unlink()
+    program.write_text(
+        f"""#!/bin/sh
+case "$PULUMI_BACKEND_URL $*" in
+{step}) touch {cloud.folder}/hanging; exec sleep 3600;;
+esac
+exec {engine} "$@"
+"""
+    )
+    program.chmod(0o755)
 
+
+def goes_on(cloud: Cloud) -> None:
+    program = cloud.folder.parent / "programs" / "pulumi"
+    program.write_text(program.read_text().replace("exec sleep 3600", ""))
+
+
+@pytest.mark.parametrize(
+    "step", ["s3:*'stack init'*", "s3:*'stack import'*", "file:*'stack rm'*"], ids=["1", "2", "3"]
+)
+def test_killed_while_the_state_was_moved(step: str, shop: Shipit, cloud: Cloud) -> None:
+    """What is there is taken up: neither state is lost, and nothing is made twice."""
+    waits_before(step, cloud)
+    with stuck(shop, cloud, *UP):
+        pass
+    goes_on(cloud)
+    assert kept_here(shop) == ["account.json"]
+    assert len(cloud.resources) == 3
+
+    state = shop.folder / ".shipit" / "pulumi" / ".pulumi"
     before = contents(state)
     assert shop("provision", "--infra", "--preview").code == 0
     assert contents(state) == before
@@ -172,6 +188,19 @@ def test_killed_while_the_state_was_moved(killed: str, shop: Shipit, cloud: Clou
     assert "nothing to change, 3 stay as they are" in ran.out
     assert kept_here(shop) == []
     assert len(cloud.resources) == 3
+
+
+def test_a_bucket_that_somebody_made_meanwhile(shop: Shipit, s3: str, cloud: Cloud) -> None:
+    cloud.break_at(2, "fail")
+    assert shop(*UP).code == 1
+    assert kept_here(shop) == ["account.json"]
+    cloud.mend()
+    make_bucket(s3, "acme-shipit")
+    ran = shop.with_env(SHIPIT_TEST_S3=None)(*UP)
+    assert ran.code == 0, ran.told()
+    assert "2 to create, 1 stay as they are" in ran.out
+    assert "is in s3://acme-shipit/shop/pulumi from now on" in ran.err
+    assert kept_here(shop) == []
 
 
 def test_two_states_of_one_account_are_said(shop: Shipit, s3: str, cloud: Cloud) -> None:
