@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from shipit.errors import RemoteError, ShipitError
 from shipit.model.deployment import Finding
-from shipit.targets.kubernetes import images, installed, permissions, quotas, refusals
+from shipit.targets.kubernetes import images, installed, limits, permissions, quotas, refusals
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.look import Json, Look, guarded, wrong
+from shipit.targets.kubernetes.templates import templates
 
 OLDEST, NEWEST = (1, 29), (1, 36)  # what shipit is tested with; server-side apply is older by far
 
@@ -39,6 +40,7 @@ def everything(look: Look) -> Iterator[Finding]:
         ("kinds", installed.kinds),
         ("permissions", permissions.look_at),
         ("quotas", _quotas),
+        ("limits", _limits),
         ("storage", installed.storage),
         ("ingress", installed.ingress),
         ("gateway", installed.gateways),
@@ -111,6 +113,16 @@ def _unsaid(found: Sequence[Json], objects: Sequence[Json], cluster: Cluster) ->
             f"{what} is counted by a quota and not said: its pods would be refused{more}",
             "say it under deploy.resources in compose.yaml",
         )
+
+
+def _limits(look: Look) -> Iterator[Finding]:
+    if look.objects is None:
+        return
+    ranges = look.cluster.list("v1", "LimitRange")
+    found = templates((*look.objects, *look.tasks))
+    for what in limits.refused(ranges, found):
+        step = "say another one under deploy.resources in compose.yaml"
+        yield Finding("error", "limits", f"{what}: its pods would be refused", step)
 
 
 def _ranges(cluster: Cluster) -> list[Json] | None:

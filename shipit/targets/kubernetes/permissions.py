@@ -19,7 +19,7 @@ Json = dict[str, Any]
 _OPTIONAL = {
     "canaries": "what Flagger makes of a rollout is not seen",
     "rollouts": "what Argo Rollouts makes of a Deployment that it runs is not seen",
-    "limitranges": "whether a limit is filled in where none is said is not known",
+    "limitranges": "whether a LimitRange is in the way is not known",
     "pods/attach": "`shipit run` has no terminal",
     "pods/exec": "`shipit exec` does not work",
     "resourcequotas": "whether a quota is in the way is not known",

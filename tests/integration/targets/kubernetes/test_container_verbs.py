@@ -253,6 +253,23 @@ def test_check_finds_a_rollout_that_a_quota_would_stop(place: Place) -> None:
     assert isinstance(outcome, Succeeded)
 
 
+def test_check_finds_what_a_limit_range_refuses_to_every_pod(place: Place) -> None:
+    limit = {"type": "Container", "max": {"memory": "64Mi"}}
+    metadata = {"name": "team"}
+    made = {"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata}
+    place.kubectl("create", "-f", "-", stdin={**made, "spec": {"limits": [limit]}})
+    large: Json = {"deploy": {"resources": {"limits": {"memory": "128M"}}}}
+    desired = place.desired("web", deadline=5.0, **large)
+    [(level, what)] = of(place, desired, "limits")
+    assert level == "error"
+    assert "a limit of" in what
+    assert "64Mi is the most (team)" in what
+    _, _, outcome = place.deploy(desired)
+    assert isinstance(outcome, Failed)
+    assert "maximum memory usage per Container is 64Mi" in str(outcome)
+    assert of(place, place.desired("web"), "limits") == []  # filled in with the most
+
+
 def as_deployer(place: Place, folder: Path) -> KubernetesCluster:
     """Whoever has the Role that `shipit rbac` prints for the release, and nothing else."""
     place.kubectl("create", "serviceaccount", "deployer")
@@ -299,7 +316,6 @@ def test_the_printed_role_is_enough_for_all_that_shipit_does(
     # What these rules are for has not happened here.
     # What these are for has not happened here: terminals, a task that does not end, claims.
     assert granted - used == {
-        ("", "limitranges", "list"),  # there is no quota that counts
         ("", "pods/attach", "create"),
         ("", "pods/attach", "get"),
         ("", "pods/exec", "create"),

@@ -11,7 +11,11 @@ from shipit.errors import PreconditionError
 from shipit.model.deployment import Desired, Finding
 from shipit.model.progress import Succeeded
 from tests.integration.targets.kubernetes.conftest import Place
+from tests.integration.targets.kubernetes.test_brought_kinds import everything, group
+from tests.integration.targets.kubernetes.test_objects import sourced, workload
 from tests.integration.targets.kubernetes.test_own_manifests import desired as own
+
+__all__ = ["group"]
 
 pytestmark = pytest.mark.cluster
 Json = dict[str, Any]
@@ -49,6 +53,13 @@ class Deployer:
 @pytest.fixture
 def deployer(place: Place, tmp_path: Path) -> Deployer:
     return Deployer(place, tmp_path)
+
+
+def forget(place: Place, made: Sequence[Json]) -> None:
+    """What is the whole cluster's."""
+    for one in made:
+        if not one["metadata"].get("namespace"):
+            place.cluster.kubectl("delete", f"{one['kind']}/{one['metadata']['name']}")
 
 
 def said(found: Sequence[Finding], subject: str = "permissions") -> list[tuple[str, str]]:
@@ -134,10 +145,27 @@ def test_objects_elsewhere_have_rights_of_their_own(place: Place, deployer: Depl
                 f"PriorityClass/{other}-first",
             }
         finally:
-            for one in made:
-                if not one["metadata"].get("namespace"):
-                    name = f"{one['kind']}/{one['metadata']['name']}"
-                    place.cluster.kubectl("delete", name)
+            forget(place, made)
+
+
+def test_a_kind_that_comes_along_is_in_the_printed_rights(
+    place: Place, deployer: Deployer, group: str
+) -> None:
+    """Its definition says what it is called, and whether it is of the whole cluster."""
+    desired = everything(place, group)
+    made = deployer.may([desired])
+    try:
+        found = list(place.target().check(desired))
+        assert [f for f in found if f.level == "error"] == []
+        assert ("ok", f"Widget of {group}/v1 comes with this deployment") in said(found, "kinds")
+        _, _, outcome = place.deploy(desired)
+        assert isinstance(outcome, Succeeded)
+        without = sourced(place, workload("Deployment", "2"), version="2")
+        _, _, outcome = place.deploy(without)
+        assert isinstance(outcome, Succeeded)
+    finally:
+        place.kubeconfig = deployer.admin
+        forget(place, made)
 
 
 def test_a_kind_that_the_cluster_lacks_is_said_before(place: Place) -> None:

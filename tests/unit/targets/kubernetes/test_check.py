@@ -316,6 +316,42 @@ def test_what_a_quota_counts_must_be_said(shop: Namespace) -> None:
     assert of(found(shop, deployment()), "quotas")[0][0] == "ok"
 
 
+def limited(shop: Namespace, **limit: dict[str, str]) -> None:
+    one = {"type": "Container", **limit}
+    shop.put({"metadata": {"name": "team"}, "spec": {"limits": [one]}}, "limitranges")
+
+
+@pytest.mark.parametrize(
+    ("limit", "resources", "said"),
+    [
+        (
+            {"max": {"memory": "1Gi"}},
+            {"limits": {"memory": "2Gi"}},
+            "a limit of 2Gi memory, and 1Gi is the most",
+        ),
+        ({"max": {"memory": "1Gi"}}, {"limits": {"memory": "512Mi"}}, ""),
+        ({"max": {"cpu": "1"}}, {}, "no limit of cpu, which has to be 1 at most"),
+        ({"max": {"cpu": "1"}, "default": {"cpu": "500m"}}, {}, ""),
+        (
+            {"min": {"cpu": "100m"}},
+            {"requests": {"cpu": "0.05"}},
+            "a request of 0.05 cpu, and 100m is the least",
+        ),
+        ({"min": {"cpu": "100m"}}, {"limits": {"cpu": "1"}}, ""),
+        ({"min": {"cpu": "100m"}, "defaultRequest": {"cpu": "1"}}, {}, ""),
+    ],
+)
+def test_what_a_limit_range_refuses(
+    shop: Namespace, limit: dict[str, Any], resources: dict[str, Any], said: str
+) -> None:
+    """To the pod's controller: a dry run of a Deployment passes."""
+    limited(shop, **limit)
+    words = f"Deployment/web: web has {said} (team): its pods would be refused"
+    assert of(found(shop, deployment(**resources)), "limits") == (
+        [("error", words)] if said else []
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "amount"),
     [
