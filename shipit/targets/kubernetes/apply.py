@@ -183,7 +183,8 @@ def asked(
 
     A field that only shipit itself changed by another verb (`shipit stop`) is taken over, and so
     is the count that an autoscaler left behind; what others own where the settings say so. The
-    count of an autoscaler that stays (`going` are the keys of objects that do not) is not sent
+    count of an autoscaler that stays (`going` are the keys of objects that do not), or of Flagger
+    or Argo Rollouts where they run the workload's pods in its stead, is not sent
     (FIELD.md, failure mode 34). Raises RemoteError, and UnknownKindError.
     """
     cluster, title = survey.cluster, resources.title(wanted)
@@ -196,15 +197,16 @@ def asked(
         made = cluster.apply(wanted, dry_run=dry_run, heard=heard)
         return Answer(made, tuple(notes))
     except FieldConflictError as error:
-        owned = [c for c in error.conflicts if counts.is_autoscalers(c)]
+        mover = counts.mover(cluster, wanted, error.conflicts)
+        owned = [c for c in error.conflicts if counts.is_autoscalers(c, mover)]
         others = [c for c in error.conflicts if c.manager != FIELD_MANAGER and c not in owned]
         if others and not survey.force:
             raise
         ours = len(error.conflicts) - len(owned) - len(others)
     notes += [f"{title}: {c.field} is taken over from {c.manager}" for c in others]
-    if owned and counts.is_scaled(cluster, wanted, going):
+    if owned and (mover or counts.is_scaled(cluster, wanted, going)):
         wanted = counts.without(wanted)
-        notes.append(f"{title}: an autoscaler owns the count, so it stays")
+        notes.append(f"{title}: {mover or 'an autoscaler'} owns the count, so it stays")
         owned = []
     force = bool(ours or others or owned)
     made = cluster.apply(wanted, dry_run=dry_run, force=force, heard=heard)

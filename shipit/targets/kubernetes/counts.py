@@ -5,12 +5,12 @@ FIELD.md, failure mode 34. A count that a release does not say is nobody's to re
 away, and the server puts 1 in its place. So it is sent as it is, until an autoscaler has set it.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from shipit.errors import RemoteError
-from shipit.targets.kubernetes import compare, resources
-from shipit.targets.kubernetes.client import Cluster
+from shipit.targets.kubernetes import compare, progressive, resources
+from shipit.targets.kubernetes.client import FIELD_MANAGER, Cluster
 from shipit.targets.kubernetes.lifecycle import STOPPED
 from shipit.targets.kubernetes.refusals import Conflict
 
@@ -84,8 +84,16 @@ def _kept(live: Mapping[str, Any]) -> int:
     return int((live.get("spec") or {}).get("replicas") or 0)
 
 
-def is_autoscalers(conflict: Conflict) -> bool:
-    return conflict.field == REPLICAS and conflict.manager == _MANAGER
+def is_autoscalers(conflict: Conflict, mover: str = "") -> bool:
+    """Whether it is of one to whom the count may be left; `mover` as `mover` says."""
+    return conflict.field == REPLICAS and (bool(mover) or conflict.manager == _MANAGER)
+
+
+def mover(cluster: Cluster, one: Json, conflicts: Sequence[Conflict]) -> str:
+    """Who runs the workload's pods in its stead, where its count is somebody else's: that is 0
+    then, whatever a release says. Empty for nobody. Raises RemoteError."""
+    has_other = any(c.field == REPLICAS and c.manager != FIELD_MANAGER for c in conflicts)
+    return progressive.mover_of(cluster, one) if has_other else ""
 
 
 def is_scaled(cluster: Cluster, one: Json, going: Container[str]) -> bool:

@@ -16,7 +16,7 @@ from shipit.errors import RemoteError
 from shipit.targets.kubernetes import names, rbac, refusals, resources
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.rbac import Rule
-from shipit.targets.kubernetes.standing import Mark, Want, asked_of_pods, is_about
+from shipit.targets.kubernetes.standing import Mark, Want, asked_of_pods, is_about, marked
 
 Json = dict[str, Any]
 _APPS = "apps/v1"
@@ -68,6 +68,21 @@ def look(cluster: Cluster, wants: Sequence[Want]) -> Moved:
         frozenset(kind for kind, about in moved.items() if about),
         tuple(notes),
     )
+
+
+def mover_of(cluster: Cluster, one: Json) -> str:
+    """The name of what moves the workload; empty for nothing, and for what may not be seen. Raises
+    RemoteError."""
+    for mover in installed(cluster) if one["kind"] in _TARGETS else ():
+        try:
+            found = cluster.list(mover.version, mover.kind)
+        except RemoteError as error:
+            if not refusals.is_forbidden(error):
+                raise
+            continue
+        if any(is_about(other, marked(one)) for other in found):
+            return mover.name
+    return ""
 
 
 def installed(cluster: Cluster) -> list[Mover]:

@@ -71,7 +71,7 @@ class Flagger:
         web["metadata"] = {"name": "web-primary"}
         self.place.kubectl("create", "-f", "-", stdin=web)
         self.place.kubectl("rollout", "status", "deployment/web-primary", "--timeout=60s")
-        self.place.kubectl("scale", "deployment/web", "--replicas=0")
+        self.rest()
         self.place.kubectl("wait", "--for=delete", "pod", "-l", "shipit.dev/service=web")
         self.says("Initialized")
 
@@ -88,7 +88,9 @@ class Flagger:
         self.says("Failed")
 
     def rest(self) -> None:
-        self.place.kubectl("scale", "deployment/web", "--replicas=0")
+        """By a patch: who scales to 0 by the subresource owns no field."""
+        nothing = json.dumps({"spec": {"replicas": 0}})
+        self.place.kubectl("patch", "deployment", "web", "--type=merge", "-p", nothing)
 
     def says(self, phase: str) -> None:
         """A second later than now: times are whole seconds."""
@@ -114,9 +116,10 @@ def flagger(place: Place) -> Iterator[Flagger]:
 
 
 def deploy(place: Place, version: str, then: Callable[[], None] | None = None) -> Outcome:
-    """`then` happens once it is waited for Flagger. What Flagger scaled is taken over from it."""
-    target = place.target(force_conflicts=True)
+    """`then` happens once it is waited for Flagger. The count that Flagger set stays its own."""
+    target = place.target()
     plan = target.preflight(target.plan(place.desired("web", version=version), target.observe()))
+    assert plan.notes == ("Deployment/web: Flagger owns the count, so it stays",)
     rollout = target.apply(plan)
     for step in target.follow(rollout):
         if not isinstance(step, Progress):

@@ -7,13 +7,14 @@ import pytest
 
 from shipit.errors import RemoteError
 from shipit.model.digest import Digest
-from shipit.targets.kubernetes import grants, permissions, progressive, rbac
+from shipit.targets.kubernetes import counts, grants, permissions, progressive, rbac
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.grants import There
 from shipit.targets.kubernetes.kinds import Kinds
 from shipit.targets.kubernetes.look import Look
 from shipit.targets.kubernetes.progressive import Moved
 from shipit.targets.kubernetes.reach.access import Access
+from shipit.targets.kubernetes.refusals import Conflict
 from shipit.targets.kubernetes.standing import Mark, Want
 from tests.fakes.kubernetes_api import Reply, ScriptedApi, items, refuse
 
@@ -128,6 +129,30 @@ def test_what_flagger_runs_already_is_promoted(
     assert look(api).wants[0].promoted is promoted
     fields = [one.query.get("fieldSelector") for one in api.asked if one.title == DEPLOYMENTS]
     assert fields == ["metadata.name=web", "metadata.name=web-primary"]
+
+
+def conflict(field: str = "spec.replicas", manager: str = "flagger") -> Conflict:
+    return Conflict(field, manager)
+
+
+@pytest.mark.parametrize(
+    ("conflicts", "found", "who"),
+    [
+        ([conflict()], items(canary()), "Flagger"),
+        ([conflict()], items(canary(name="api")), ""),
+        ([conflict()], refuse(403, "forbidden", reason="Forbidden"), ""),
+        ([conflict("spec.paused")], items(canary()), ""),
+        ([conflict(manager="shipit")], items(canary()), ""),
+    ],
+)
+def test_whose_the_count_is_that_is_not_the_releases(
+    api: ScriptedApi, conflicts: list[Conflict], found: Reply, who: str
+) -> None:
+    """Failure mode 34: Flagger has the workload at 0, and a release must not start it."""
+    api.on(CANARIES, found)
+    cluster = Cluster(Access(server=api.address, name="the cluster"), "shop")
+    wanted = {"apiVersion": "apps/v1", "kind": "Deployment", **deployment("settings")}
+    assert counts.mover(cluster, wanted, conflicts) == who
 
 
 def test_canaries_that_may_not_be_listed_are_said(api: ScriptedApi) -> None:
