@@ -172,6 +172,7 @@ def _settings(live: Live, want: Rendered) -> Json:
         ("serviceRegistries", []),
         ("enableExecuteCommand", False),
         ("healthCheckGracePeriodSeconds", 0),
+        ("capacityProviderStrategy", []),  # which is the way back to its launch type
     ):
         if live.service.get(key) and key not in sent:
             sent[key] = empty

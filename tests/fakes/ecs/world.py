@@ -189,6 +189,7 @@ class Service:
     steady: bool = False
     last_impairment: str = ""
     inactive_since: float = 0
+    launch_type: str = ""  # as it was created, "" for one on capacity providers
 
     @property
     def primary(self) -> Deployment:

@@ -41,7 +41,10 @@ def create(world: World, request: Json) -> Json:
     service_rules.check(world, settings)
     arn = world.arn("service", cluster.name, name)
     desired = request.get("desiredCount", 1)
-    service = Service(arn, name, cluster.name, world.now, settings, desired)
+    launch_type = settings.get("launchType", "")
+    service = Service(
+        arn, name, cluster.name, world.now, settings, desired, launch_type=launch_type
+    )
     world.services[cluster.name, name] = service
     world.tags[arn] = own_tags
     rollout.begin(service, world)
@@ -65,7 +68,7 @@ def update(world: World, request: Json) -> Json:
         }
     if "capacityProviderStrategy" in request:
         _check_strategy_change(service, request)
-        settings.pop("launchType", None)
+        settings = _on_other_capacity(service, settings)
     service_rules.check(world, settings)
     changed = any(settings.get(k) != service.settings.get(k) for k in rollout.DEPLOYED)
     service.settings = settings
@@ -180,6 +183,16 @@ def _check_strategy_change(service: Service, request: Json) -> None:
             "or making a change to a capacity provider strategy on a service that is already using "
             "one, you must force a new deployment."
         )
+
+
+def _on_other_capacity(service: Service, settings: Json) -> Json:
+    """UpdateService: an empty strategy is the way back to the launch type."""
+    if settings["capacityProviderStrategy"]:
+        return {k: v for k, v in settings.items() if k != "launchType"}
+    if not service.launch_type:
+        raise errors.invalid("The service was not created with a launch type.")
+    rest = {k: v for k, v in settings.items() if k != "capacityProviderStrategy"}
+    return {**rest, "launchType": service.launch_type}
 
 
 def _is_forgotten(service: Service, world: World) -> bool:

@@ -11,7 +11,7 @@ from shipit.errors import ConfigurationError, PreconditionError
 from shipit.model.deployment import Action, Health
 from shipit.model.progress import Failed, Succeeded
 from tests.fakes.ecs import ends
-from tests.unit.targets.ecs.conftest import PLAIN, REGISTRY, Shop, digest
+from tests.unit.targets.ecs.conftest import PLAIN, REGISTRY, SETTINGS, Shop, digest
 
 POLLING = ("DescribeServices", "ListTasks", "DescribeTasks")
 
@@ -214,6 +214,24 @@ def test_12_the_way_back_restores_the_whole_service(shop: Shop) -> None:
     for key in ("deploymentConfiguration", "networkConfiguration", "desiredCount"):
         assert now[key] == was[key]
     assert "+ web.healthCheck.interval: 10" in plan.changes[0].diff
+
+
+def test_12_the_way_back_goes_from_capacity_providers_to_the_launch_type(shop: Shop) -> None:
+    shop.deploy(shop.desired())
+    shop.settings = replace(SETTINGS, capacity_providers={"FARGATE": 1, "FARGATE_SPOT": 3})
+    plan, _, outcome = shop.deploy(shop.desired())
+    assert "- service.launchType: FARGATE" in plan.changes[0].diff
+    assert isinstance(outcome, Succeeded)
+    chosen = {c["capacityProvider"] for c in shop.service()["capacityProviderStrategy"]}
+    assert chosen == {"FARGATE", "FARGATE_SPOT"}
+
+    shop.settings = SETTINGS
+    _, _, outcome = shop.deploy(shop.desired())
+    assert isinstance(outcome, Succeeded)
+    now = shop.service()
+    assert (now["launchType"], now.get("capacityProviderStrategy")) == ("FARGATE", None)
+    plan, _, _ = shop.deploy(shop.desired())
+    assert plan.changes[0].action is Action.KEEP
 
 
 def test_a_service_that_is_gone_from_the_release_is_removed(shop: Shop) -> None:
