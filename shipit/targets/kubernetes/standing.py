@@ -320,7 +320,9 @@ def canary(found: Json, want: Want) -> Standing:
     if want.promoted and phase in ("Succeeded", "Initialized", "Failed"):
         return Standing(End.DONE, "")
     if moved < mark.at and not mark.kept:
-        return Standing(End.WAITING, "Flagger has not seen it yet")
+        is_suspended = (found.get("spec") or {}).get("suspend")
+        why = ": its Canary is suspended" if is_suspended else ""
+        return Standing(End.WAITING, f"Flagger has not seen it yet{why}")
     if phase == "Failed":
         return Standing(End.BACK, "Flagger went back: the canary's analysis failed")
     if phase in ("Succeeded", "Initialized"):

@@ -25,6 +25,7 @@ from shipit.targets.kubernetes.standing import (
     Look,
     Mark,
     Want,
+    canary,
     is_about,
     marked,
     stand,
@@ -310,6 +311,9 @@ def test_flaggers_canary_is_the_truth(status: Json, end: End) -> None:
     assert found.end is end
 
 
+MARK = Mark("Deployment", "web", "u1", 2, "template", "2026-11-24T10:00:00Z")
+
+
 def flagger(phase: str, *, kept: bool = False, promoted: bool = False) -> End:
     """Of a Canary that has not moved since the change."""
     live = workload(replicas=0, updatedReplicas=0, availableReplicas=0)
@@ -331,6 +335,11 @@ def test_flagger_does_not_move_for_a_way_back_to_what_it_promoted() -> None:
     assert flagger("Failed") is End.WAITING
     assert flagger("Failed", promoted=True) is End.DONE
     assert flagger("Progressing", promoted=True) is End.WAITING
+
+
+def test_a_canary_that_is_suspended_is_said() -> None:
+    found = canary({"spec": {"suspend": True}}, Want("web", "web", MARK, {}, OURS))
+    assert found.words == "Flagger has not seen it yet: its Canary is suspended"
 
 
 def test_a_canary_is_about_the_kind_and_the_name_of_its_target() -> None:
