@@ -66,10 +66,10 @@ def apply(
     keys, coming, done = keys_going(moves.values()), brought(moves.values()), Applied()
     for wave in _waves(moves.values()):
         answers = in_parallel([lambda move=move: _one(survey, move, keys, coming) for move in wave])  # type: ignore[misc]
-        done |= _answered(wave, answers)
-        done |= Applied({}, definitions.awaited(survey.cluster, done.made))
+        step = _answered(wave, answers)
+        done |= step | Applied({}, definitions.awaited(survey.cluster, step.made))
         if done.refused:
-            if not done.made:
+            if not done.made and not any(move.anew for move in wave):
                 raise PreconditionError("; ".join(done.refused.values()), "nothing was changed")
             return done
     later = {move.key for move in (*late(moves.values()), *leaving(moves.values()).values())}
