@@ -13,7 +13,8 @@ from shipit.model.digest import Digest
 from shipit.model.image import Image
 from shipit.model.progress import Failed, Outcome, Progress, Stage, Succeeded
 from shipit.targets.kubernetes import logs, tasks
-from shipit.targets.kubernetes.tasks import OF_JOB, Run
+from shipit.targets.kubernetes.pods import OF_JOB
+from shipit.targets.kubernetes.tasks import Run
 from tests.fakes.namespace import Namespace, pod
 
 OTHER = Digest(f"sha256:{'b' * 64}")
