@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from shipit.errors import RemoteError, ShipitError
 from shipit.model.deployment import Finding
-from shipit.targets.kubernetes import images, installed, limits, permissions, quotas, refusals
+from shipit.targets.kubernetes import (
+    gateways,
+    images,
+    installed,
+    limits,
+    permissions,
+    quotas,
+    refusals,
+)
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.look import Json, Look, guarded, wrong
 from shipit.targets.kubernetes.templates import templates
@@ -43,7 +51,7 @@ def everything(look: Look) -> Iterator[Finding]:
         ("limits", _limits),
         ("storage", installed.storage),
         ("ingress", installed.ingress),
-        ("gateway", installed.gateways),
+        ("gateway", gateways.look_at),
         ("images", images.look_at),
     ):
         yield from guarded(subject, one_look, look)

@@ -1,4 +1,4 @@
-"""What somebody has to have installed in the cluster: kinds, classes, Gateways. Reads only."""
+"""What somebody has to have installed in the cluster: kinds and classes. Reads only."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -120,21 +120,3 @@ def _classes(
             yield Finding("error", subject, what, f"name another {noun}, or make it")
         elif wanted != "":
             yield Finding("ok", subject, f"{name}: {wanted or ', '.join(sorted(chosen))}")
-
-
-def gateways(look: Look) -> Iterator[Finding]:
-    """A route may have other parents: a mesh's has a Service."""
-    for route in look.of_kind("HTTPRoute"):
-        for parent in route["spec"].get("parentRefs") or ():
-            if parent.get("kind", "Gateway") == "Gateway":
-                yield _gateway(look.cluster, route, parent)
-
-
-def _gateway(cluster: Cluster, route: Json, parent: Json) -> Finding:
-    name = str(parent["name"])
-    home = route["metadata"].get("namespace") or cluster.namespace
-    space = str(parent.get("namespace") or home)
-    if cluster.get(route["apiVersion"], "Gateway", name, namespace=space) is None:
-        what = f"there is no Gateway {name} in {space} for {route['metadata']['name']}"
-        return Finding("error", "gateway", what, "make it, or name another one")
-    return Finding("ok", "gateway", f"{route['metadata']['name']}: {space}/{name}")
