@@ -66,6 +66,9 @@ def read(pipeline: Pipeline, environment: Environment) -> Own:
     kind = model.ECS if written[0].part else model.KUBERNETES
     module = importlib.import_module(_FAMILIES[kind])
     objects: tuple[Json, ...] = module.objects(written)
+    if kind == model.KUBERNETES:
+        homes = {getattr(t.settings, "namespace", "") for t in environment.targets.values()}
+        module.refuse_elsewhere(written, homes)
     at = f"environments.{environment.name}.source"
     for n in module.unmatched(objects, fields):
         raise ConfigurationError(

@@ -6,7 +6,7 @@ custom resources with pod templates in them (an Argo Rollout, a Knative Service)
 Images elsewhere are named by `source.images`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shipit.config.source.written import Written
@@ -35,8 +35,23 @@ def objects(written: Sequence[Written]) -> tuple[Json, ...]:
         _refuse_reference(one, written)
         if _is_workload(one.body):
             _refuse_held_back(one)
-    _refuse_several_namespaces([one for one in written if _is_workload(one.body)])
     return tuple(one.body for one in written)
+
+
+def refuse_elsewhere(written: Sequence[Written], homes: Collection[str]) -> None:
+    """What keeps pods running is followed and proven in the target's namespace. `homes` are those
+    of the environment's targets, empty for what a kubeconfig says. Raises ConfigurationError."""
+    known = set(homes) - {""}
+    for one in written:
+        space = _space(one.body) if _is_workload(one.body) else ""
+        if space and known - {space}:
+            raise one.wrong(
+                f"it would run in {space}, and the target's namespace is {min(known - {space})}",
+                ("metadata", "namespace"),
+                "what keeps pods running is followed and proven in one namespace",
+                "remove the namespace, or make an environment of its own for it",
+            )
+        known |= {space} - {""}
 
 
 def images(found: Sequence[Json], fields: Sequence[ImageField] = ()) -> Iterator[Found]:
@@ -209,18 +224,3 @@ def _refuse_held_back(one: Written) -> None:
     held = held_back(one.body)
     if held:
         raise one.wrong(held.what, held.steps, next_step=held.next_step)
-
-
-def _refuse_several_namespaces(workloads: Sequence[Written]) -> None:
-    """They are followed in one: the target's."""
-    first = ""
-    for one in workloads:
-        space = _space(one.body)
-        if first and space and space != first:
-            raise one.wrong(
-                f"it would run in {space}, and others run in {first}",
-                ("metadata", "namespace"),
-                "what keeps pods running is followed and proven in one namespace",
-                "make an environment of its own for it, or move it",
-            )
-        first = first or space

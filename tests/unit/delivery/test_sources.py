@@ -352,6 +352,20 @@ def test_manifests_of_which_nothing_runs_on_are_refused(shop: FakeProject) -> No
     assert "environments.dev.source: nothing in it keeps running" in str(error)
 
 
+def test_a_workload_of_another_namespace_is_refused_with_its_place(
+    tmp_path: Path, built: list[str]
+) -> None:
+    settings = TargetSettings(kubernetes=KubernetesTarget(namespace="shop"))
+    one = replace(cluster("dev", manifests="k8s.yaml"), targets={"default": settings})
+    project = made(tmp_path, one)
+    text = MANIFESTS.replace("{name: db}", "{name: db, namespace: back}")
+    (tmp_path / "k8s.yaml").write_text(text)
+    _, error = fails(build(project), ConfigurationError)
+    assert "k8s.yaml:15" in str(error)
+    assert "it would run in back, and the target's namespace is shop" in str(error)
+    assert built == []
+
+
 def test_a_task_and_a_workload_of_one_name_are_refused(shop: FakeProject) -> None:
     (shop.root / "k8s.yaml").write_text(MANIFESTS.replace("name: front", "name: migrate"))
     _, error = fails(build(shop), ConfigurationError)

@@ -169,13 +169,30 @@ def test_a_rollout_that_runs_a_deployment_gives_it_its_count() -> None:
     assert own.services(found) == {"web": {"image": "web", "deploy": {"replicas": 3}}}
 
 
-def test_workloads_of_two_namespaces_are_two_environments() -> None:
-    several = [made("Deployment", name, namespace=name) for name in ("a", "b")]
-    with pytest.raises(ConfigurationError, match="it would run in b, and others run in a") as error:
-        own.objects([Written(one, "k8s/web.yaml") for one in several])
+@pytest.mark.parametrize(
+    ("spaces", "homes", "refused"),
+    [
+        (("", ""), {"shop"}, ""),
+        (("shop", ""), {"shop"}, ""),
+        (("shop", "back"), {"shop"}, "it would run in back, and the target's namespace is shop"),
+        (("shop",), {"shop", "back"}, "it would run in shop, and the target's namespace is back"),
+        (("shop", ""), {""}, ""),  # the kubeconfig says which: the plan knows
+        (("a", "b"), {""}, "it would run in b, and the target's namespace is a"),
+    ],
+)
+def test_a_workload_of_another_namespace_is_refused_with_its_place(
+    spaces: tuple[str, ...], homes: set[str], refused: str
+) -> None:
+    elsewhere = made("ConfigMap", namespace="anywhere", group="v1")
+    several = [made("Deployment", f"web{n}", namespace=name) for n, name in enumerate(spaces)]
+    written = [Written(one, "k8s/web.yaml") for one in (elsewhere, *several)]
+    if not refused:
+        own.refuse_elsewhere(written, homes)
+        return
+    with pytest.raises(ConfigurationError) as error:
+        own.refuse_elsewhere(written, homes)
     assert error.value.path == "metadata.namespace"
-    elsewhere = made("ConfigMap", namespace="b", group="v1")
-    assert own.objects([Written(several[0], "a"), Written(elsewhere, "b")])
+    assert error.value.what.endswith(refused)
 
 
 @pytest.mark.parametrize("key", ["data", "stringData"])
