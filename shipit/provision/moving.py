@@ -36,14 +36,14 @@ def alone(here: Stack) -> Iterator[None]:
 
 
 def current(here: Stack, there: Stack) -> Stack:
-    """The one whose state counts: that which knows of everything the other has made.
+    """The one whose state counts: that which knows of everything the other knows of.
 
     Raises PreconditionError where neither does.
     """
-    ours = here.made() if here.is_kept_here else frozenset()
+    ours = here.known() if here.is_kept_here else frozenset()
     if not ours:
         return there
-    theirs = there.made() if there.exists() else frozenset()
+    theirs = there.known() if there.exists() else frozenset()
     if not theirs:
         return here
     if ours <= theirs:

@@ -109,10 +109,7 @@ class Stack:
 
     def pending(self) -> tuple[Pending, ...]:
         """What an interrupted run left in the middle."""
-        return tuple(
-            Pending(o["type"], *_words(o["resource"]["urn"]))
-            for o in self._state().get("pending_operations") or ()
-        )
+        return _pending(self._state())
 
     def protected(self) -> tuple[str, ...]:
         """The resources that may not be deleted, by type and name."""
@@ -122,12 +119,13 @@ class Stack:
             if r.get("protect")
         )
 
-    def made(self) -> frozenset[tuple[str, str]]:
-        """By type and name, and by the id in its cloud, what it has made."""
-        found = ((*_words(r["urn"]), r.get("id")) for r in self._state().get("resources") or ())
-        return frozenset(
-            (f"{kind} {name}", made) for kind, name, made in found if made and _is_made(kind)
-        )
+    def known(self) -> frozenset[tuple[str, str]]:
+        """By type and name what it has made, each with its id in the cloud, and what it is in the
+        middle of."""
+        state = self._state()
+        found = ((*_words(r["urn"]), r.get("id")) for r in state.get("resources") or ())
+        made = {(f"{kind} {name}", made) for kind, name, made in found if made and _is_made(kind)}
+        return frozenset(made | {(f"{p.type} {p.name}", p.action) for p in _pending(state)})
 
     def exported(self) -> str:
         """Its state, with the secrets in it as Pulumi encrypted them."""
@@ -325,6 +323,13 @@ def _words(urn: str) -> tuple[str, str]:
     kind, name = urn.split("::", 3)[2:]
     package, module, type_ = [*kind.rpartition("$")[2].split(":"), "", ""][:3]
     return f"{package}:{module.partition('/')[0]}:{type_}", name
+
+
+def _pending(state: dict[str, Any]) -> tuple[Pending, ...]:
+    return tuple(
+        Pending(o["type"], *_words(o["resource"]["urn"]))
+        for o in state.get("pending_operations") or ()
+    )
 
 
 def _is_made(kind: str) -> bool:

@@ -40,7 +40,7 @@ class Kept:
     def exists(self) -> bool:
         return bool(self.state)
 
-    def made(self) -> frozenset[tuple[str, str]]:
+    def known(self) -> frozenset[tuple[str, str]]:
         return self.state
 
     def pending(self) -> tuple[()]:
@@ -102,7 +102,7 @@ def test_as_soon_as_the_bucket_is_there_it_has_the_state(
     assert opened.stack is opened.here
     assert run(opened.up()) == DONE
     assert opened.stack is opened.there
-    assert (opened.here.made(), len(opened.there.made()), len(recorded)) == (frozenset(), 1, 1)
+    assert (opened.here.known(), len(opened.there.known()), len(recorded)) == (frozenset(), 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_what_is_wrong_with_the_bucket_is_not_found_before_anything_was_changed(
     assert said in refused.value.why
     assert "stack account is up, and" in refused.value.what
     assert "`shipit provision --infra` again" in refused.value.next_step
-    assert opened.here.made()
+    assert opened.here.known()
     assert recorded == []
 
 
@@ -140,6 +140,6 @@ def test_what_failed_after_the_bucket_is_moved_too(tmp_path: Path, bucket: Objec
     run(opened.begin())
     with pytest.raises(RemoteError, match="the quota is used up"):
         run(opened.up())
-    assert opened.there.made()
-    assert not opened.here.made()
+    assert opened.there.known()
+    assert not opened.here.known()
     assert recorded == []

@@ -27,8 +27,9 @@ class Kept:
     def exists(self) -> bool:
         return self.state is not None
 
-    def made(self) -> frozenset[tuple[str, str]]:
-        return frozenset((self.state or {}).items())
+    def known(self) -> frozenset[tuple[str, str]]:
+        middle = {(f"{p.type} {p.name}", p.action) for p in self.open}
+        return frozenset((self.state or {}).items()) | middle
 
     def pending(self) -> tuple[Pending, ...]:
         return self.open
@@ -106,12 +107,22 @@ def test_what_did_not_arrive_stays(tmp_path: Path) -> None:
     assert here.state == KEY
 
 
-def test_what_is_in_the_middle_stays(tmp_path: Path) -> None:
-    """An import forgets pending operations (pulumi stack import)."""
-    here, there = pair(tmp_path, KEY, None)
+@pytest.mark.parametrize("ours", [KEY, {}])
+def test_what_is_in_the_middle_stays(ours: dict[str, str], tmp_path: Path) -> None:
+    """An import forgets pending operations (pulumi stack import). Killed while it made the bucket:
+    there is one now, and nothing else on record."""
+    here, there = pair(tmp_path, ours, None)
     here.open = (Pending("creating", "aws:s3:Bucket", "shop"),)
     assert moved(here, there) is here
-    assert (here.state, there.state) == (KEY, None)
+    assert (here.state, there.state) == (ours, None)
+
+
+def test_what_is_in_the_middle_is_no_guess_either(tmp_path: Path) -> None:
+    here, there = pair(tmp_path, {}, KEY)
+    here.open = (Pending("creating", "aws:s3:Bucket", "shop"),)
+    with pytest.raises(PreconditionError) as refused:
+        moved(here, there)
+    assert "aws:s3:Bucket shop (creating)" in refused.value.why
 
 
 def test_no_copy_of_the_state_is_left_over(tmp_path: Path) -> None:
