@@ -123,11 +123,12 @@ class KubernetesCluster(Verbs):
             done = applying.apply(self._survey, seen, moves, everything.values())
         live = {**seen.objects, **done.made}
         self._seen = msgspec.structs.replace(seen, objects=live)
+        named = {change.service for change in plan.changes}  # it may be of some services alone
         handle = Handle(
             marks={
                 name: marked(live[key], _written_at(done.made.get(key)), seen.objects.get(key))
                 for name, one in rendered.workloads.items()
-                if (key := self._key(one)) in live
+                if name in named and (key := self._key(one)) in live
             },
             refused={
                 planning.service_of(moves[key].wanted or {}): words

@@ -13,12 +13,13 @@ from shipit.delivery.request import Request
 from shipit.errors import DeploymentFailedError, RolledBackError
 from shipit.model.events import ReleaseCreated
 from shipit.model.pipeline import Environment
-from shipit.model.progress import Progress, Stage
+from shipit.model.progress import Progress, Stage, Succeeded
 from shipit.model.release import summarize
 from shipit.targets.interface import Target
 from tests.fakes.cluster.story import ends
 from tests.fakes.project import FakeProject, environment, fails, make_release, told
-from tests.integration.targets.kubernetes.conftest import Place
+from tests.integration.targets.kubernetes.conftest import IMAGES, Place
+from tests.integration.targets.kubernetes.test_objects import config, sourced, workload
 
 pytestmark = pytest.mark.cluster
 Json = dict[str, Any]
@@ -149,3 +150,28 @@ def test_a_task_that_fails_first_leaves_nothing_that_rm_does_not_find(
     assert place.names("configmap") == ["configmap/kube-root-ca.crt"]
     assert place.names("serviceaccount") == ["serviceaccount/default"]
     assert place.names("job") == []
+
+
+def test_of_own_manifests_only_the_part_is_followed(place: Place) -> None:
+    """What runs there runs something else until its turn comes; what no service is called by, and
+    pods may need, comes with the part."""
+    place.deploy(sourced(place, workload("Deployment", "1")))
+    db = workload("Deployment", "2")
+    db["metadata"] = {"name": "db"}
+    db["spec"]["selector"] = {"matchLabels": {"app": "db"}}
+    db["spec"]["template"]["metadata"] = {"labels": {"app": "db"}}
+    whole = replace(
+        place.desired("web", "db", version="2"),
+        source=(workload("Deployment", "2"), config(a="1"), db),
+    )
+    target = place.target()
+    plan = target.preflight(target.plan(whole, target.observe()))
+    part = replace(
+        plan,
+        desired=replace(whole, services=("db",)),
+        changes=tuple(c for c in plan.changes if c.service == "db"),
+    )
+    *_, outcome = target.follow(target.apply(part))
+    assert outcome == Succeeded({"db": IMAGES["2"].digest})
+    assert "configmap/settings" in place.names("configmap")
+    assert place.target().observe().services["web"].images == (IMAGES["1"].digest,)
