@@ -7,11 +7,13 @@ import msgspec
 import pulumi
 from msgspec import Meta
 
+from foundation.naming import short
 from shipit.config import file
 from shipit.errors import ShipitError
 
 Cidr = Annotated[str, Meta(pattern=r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$")]
 Name = Annotated[str, Meta(min_length=1)]
+_LONGEST = 40  # of a GKE cluster's name; a role's has 64, and gets an end of its own
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,7 +117,7 @@ class Settings(msgspec.Struct, frozen=True):
     @property
     def prefix(self) -> str:
         """What everything of it is called after."""
-        return f"{self.app}-{self.environment}"
+        return short(f"{self.app}-{self.environment}", _LONGEST)
 
     @property
     def tags(self) -> dict[str, str]:

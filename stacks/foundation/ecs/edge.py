@@ -5,13 +5,16 @@ import pulumi
 import pulumi_aws as aws
 
 from foundation.aws_network import Network
+from foundation.naming import short
 from foundation.settings import Edge, Settings
 
+_LONGEST = 32  # of a load balancer's name, and of a target group's
 _TLS = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 
 
 class Balancer(pulumi.ComponentResource):
-    """Internal, unless somebody outside is allowed in."""
+    """Internal, unless somebody outside is allowed in. What has to be made anew for another setting
+    has that setting in its name: the new one is made before the old one goes."""
 
     def __init__(
         self, name: str, settings: Settings, network: Network, opts: pulumi.ResourceOptions
@@ -26,7 +29,7 @@ class Balancer(pulumi.ComponentResource):
         self.group = self._security(edge)
         self.balancer = aws.lb.LoadBalancer(
             name,
-            name=name[:32],
+            name=short(f"lb-{name}-{'outside' if edge.allow else 'inside'}", _LONGEST),
             internal=not edge.allow,
             load_balancer_type="application",
             security_groups=[self.group.id],
@@ -92,6 +95,7 @@ class Balancer(pulumi.ComponentResource):
     def _targets(self, edge: Edge, colour: str) -> aws.lb.TargetGroup:
         return aws.lb.TargetGroup(
             f"{self._name}-{colour}",
+            name=f"{short(self._name, _LONGEST - 12)}-{colour}-{edge.port}",
             target_type="ip",
             port=edge.port,
             protocol="HTTP",

@@ -9,15 +9,13 @@ from foundation.gke.cluster import Cluster
 from foundation.gke.identity import Identity
 from foundation.gke.network import Network
 from foundation.gke.nodes import pool
+from foundation.naming import label
 from foundation.settings import Settings
 
 
 def labels(settings: Settings) -> dict[str, str]:
-    """Google Cloud's labels take neither colons nor capitals."""
-    return {
-        key.lower().replace(":", "-"): value.lower().replace(":", "-")
-        for key, value in settings.tags.items()
-    }
+    """The tags, as Google Cloud takes them."""
+    return {label(key): label(value) for key, value in settings.tags.items()}
 
 
 def build(settings: Settings) -> dict[str, Any]:

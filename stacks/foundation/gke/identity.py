@@ -5,6 +5,7 @@ import re
 import pulumi
 import pulumi_gcp as gcp
 
+from foundation.naming import short
 from foundation.settings import Settings
 
 # GKE, "Harden your cluster's security": the least that a node needs.
@@ -24,7 +25,7 @@ class Identity(pulumi.ComponentResource):
         own, project = pulumi.ResourceOptions(parent=self), settings.gke.project
         self.node = gcp.serviceaccount.Account(
             f"{name}-node",
-            account_id=f"{name}-node"[:30].rstrip("-"),
+            account_id=short(f"{name}-node", 30),
             display_name=f"Nodes of {name}",
             project=project,
             opts=own,

@@ -120,18 +120,19 @@ def of_settings(
     beside: str = "",
     *,
     app: str = "shop",
+    environment: str = "qa",
     own: str = "deadline: 5m",
     later: str = "",
 ) -> Graph:
-    """What stacks/ makes for the environment `qa` with these settings of its stack. It is the last
-    one but for `later`; `own` are settings beside its stack, `beside` those of the pipeline."""
+    """What stacks/ makes for an environment with these settings of its stack. It is the last one
+    but for `later`; `own` are settings beside its stack, `beside` those of the pipeline."""
     path = folder / "shipit.yaml"
     path.write_text(
         f"app: {app}\n{beside}\nenvironments:\n  dev: {{target: {{docker: {{}}}}}}\n"
-        f"  qa: {{after: dev, target: {{docker: {{}}}}, {own}, stack: {{{stack}}}}}\n"
-        + (f"  {later}: {{after: qa, target: {{docker: {{}}}}}}\n" if later else "")
+        f"  {environment}: {{after: dev, target: {{docker: {{}}}}, {own}, stack: {{{stack}}}}}\n"
+        + (f"  {later}: {{after: {environment}, target: {{docker: {{}}}}}}\n" if later else "")
     )
-    return of_environment(path, "qa")
+    return of_environment(path, environment)
 
 
 def of_account(shipit_yaml: Path) -> Graph:

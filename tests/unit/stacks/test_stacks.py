@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,13 @@ from tests.fakes.pulumi_engine.graph import (
 )
 
 TARGETS = {"ecs": EcsTarget, "eks": EksTarget, "gke": GkeTarget}
+# What the clouds take of a name.
+LONGEST = {
+    "aws:lb/loadBalancer:LoadBalancer": 32,
+    "aws:lb/targetGroup:TargetGroup": 32,
+    "gcp:container/cluster:Cluster": 40,
+    "gcp:serviceaccount/account:Account": 30,
+}
 WITHOUT_TAGS = {
     *("aws:ec2/route:Route", "aws:ec2/routeTableAssociation:RouteTableAssociation"),
     *("aws:iam/rolePolicy:RolePolicy", "aws:iam/rolePolicyAttachment:RolePolicyAttachment"),
@@ -205,6 +213,40 @@ def test_tasks_run_on_what_the_stack_has(
     sent = capacity(setting)["capacityProviderStrategy"]
     assert {one["capacityProvider"]: one["weight"] for one in sent} == providers
     assert setting.fargate is ("FARGATE" in providers)
+
+
+def test_a_long_name_is_one_that_a_cloud_takes_and_no_other_ones(tmp_path: Path) -> None:
+    app = "international-storefront-and-catalogue-of-the-group"
+    edge = "edge: {certificate: arn, port: 65535}"
+    stacks = (f"ecs: {{region: eu-west-1, {edge}}}", "gke: {project: a, location: b-1}")
+    names = []
+    for environment in ("qa", "q2"):
+        for stack in stacks:
+            graph = of_settings(tmp_path, stack, app=app, environment=environment)
+            for kind, most in LONGEST.items():
+                for made in graph.of(kind):
+                    name = made.inputs.get("name") or made.inputs["accountId"]
+                    assert re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", name), name
+                    assert len(name) <= most, name
+                    names.append((kind, name))
+    assert len(names) == 2 * (3 + 2)
+    assert len(set(names)) == len(names)
+
+
+def test_a_balancer_for_others_is_made_before_the_one_it_replaces_goes(tmp_path: Path) -> None:
+    """AWS has no two of a name, and makes another scheme or port anew."""
+    inside = of_settings(tmp_path, "ecs: {region: eu-west-1, edge: {certificate: arn}}")
+    allow = "edge: {certificate: arn, port: 9000, allow: [0.0.0.0/0]}"
+    outside = of_settings(tmp_path, f"ecs: {{region: eu-west-1, {allow}}}")
+    for kind in ("aws:lb/loadBalancer:LoadBalancer", "aws:lb/targetGroup:TargetGroup"):
+        names = [{r.inputs["name"] for r in graph.of(kind)} for graph in (inside, outside)]
+        assert not names[0] & names[1], names
+
+
+def test_labels_are_such_as_google_takes(tmp_path: Path) -> None:
+    stack = "gke: {project: a, location: b-1}, tags: {Cost.Centre: 'R&D: Team A'}"
+    cluster = of_settings(tmp_path, stack).one("gcp:container/cluster:Cluster")
+    assert cluster.inputs["resourceLabels"]["cost-centre"] == "r-d--team-a"
 
 
 @pytest.mark.parametrize("app", ["aws-shop", "ecs-shop", "fargate-shop"])
