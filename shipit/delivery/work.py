@@ -107,7 +107,8 @@ def refusals_undone(subject: str = "", *, changing: bool = True) -> Iterator[Non
     except UsageError as error:
         if not changing:
             raise
-        raise TargetFailedError([Reason(subject, error.what)]) from error
+        what = f"{error.what}: {error.why}" if error.why else error.what
+        raise TargetFailedError([Reason(subject, what)]) from error
 
 
 class SupersededHereError(Exception):

@@ -6,6 +6,7 @@ that is wanted is there (KEP-3659); nothing is pruned that does not carry our Ap
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -70,13 +71,16 @@ def apply(
         done |= step | Applied({}, definitions.awaited(survey.cluster, step.made))
         if done.refused:
             if not done.made and not any(move.anew for move in wave):
+                _disclaim(survey, seen.parent)
                 raise PreconditionError("; ".join(done.refused.values()), "nothing was changed")
             return done
     later = {move.key for move in (*late(moves.values()), *leaving(moves.values()).values())}
     gone = [move for move in going(moves.values()) if move.key not in later]
-    prune(survey.cluster, (move.live for move in gone))
-    _let_go(survey, claimed, left(everything, done.made, {move.key for move in gone}))
-    return done
+    done |= _pruned(survey.cluster, gone)
+    if done.refused:
+        return done
+    note = _let_go(survey, claimed, left(everything, done.made, {move.key for move in gone}))
+    return done | Applied(notes=(note,) if note else ())
 
 
 def left(everything: Iterable[Move], made: Mapping[str, Json], gone: set[str]) -> list[Json]:
@@ -102,10 +106,20 @@ def late(moves: Iterable[Move]) -> list[Move]:
     return [move for move in going(moves) if _needed(move)]
 
 
-def prune(cluster: Cluster, objects: Iterable[Json | None]) -> None:
-    """Those very objects; gone already is as good."""
-    gone = [one for one in objects if one]
-    in_parallel([lambda one=one: cluster.remove(one) for one in gone]) if gone else None  # type: ignore[misc]
+def _pruned(cluster: Cluster, gone: Sequence[Move]) -> Applied:
+    """Those very objects; gone already is as good. What may not be taken away goes on running:
+    that is no success. Raises RemoteError for what may pass."""
+    answers = in_parallel([lambda move=move: _removed(cluster, move) for move in gone])  # type: ignore[misc]
+    return Applied(refused=_answered(gone, answers).refused)
+
+
+def _removed(cluster: Cluster, move: Move) -> Answer | RemoteError:
+    one = move.live or {}
+    try:
+        cluster.remove(one)
+    except RemoteError as error:
+        return error
+    return Answer(one)
 
 
 def _needed(move: Move) -> bool:
@@ -237,9 +251,28 @@ def claim(
     return parent
 
 
-def _let_go(survey: Survey, claimed: Json, members: Sequence[Json]) -> None:
-    """Kinds of which there are no members any more: a Role need not have them then."""
+def _disclaim(survey: Survey, known: Json | None) -> None:
+    """A parent that was made for what the server then did not take goes again, unless something
+    else is there by now. That it may stay is no second trouble: the next deployment takes it up."""
+    with suppress(RemoteError):
+        if known is None and not any(
+            is_member(one, survey.set_id) for one in survey.read().objects.values()
+        ):
+            survey.cluster.delete("v1", "ConfigMap", survey.instance)
+
+
+def _let_go(survey: Survey, claimed: Json, members: Sequence[Json]) -> str:
+    """Kinds of which there are no members any more: a Role need not have them then. The words of a
+    refusal, which is in nobody's way."""
     kinds, spaces = applyset.kinds(members), applyset.namespaces(members)
     parent = applyset.parent(survey.instance, survey.cluster.namespace, kinds, spaces)
-    if parent != claimed:
+    if parent == claimed:
+        return ""
+    try:
         survey.cluster.apply(parent, force=True)
+    except RemoteError as error:
+        if error.temporary:
+            raise
+        words = refusals.in_words(error)
+        return f"{resources.title(parent)} still names kinds of which nothing is left: {words}"
+    return ""

@@ -1,7 +1,7 @@
 """A Kubernetes cluster as a target: each verb as a runbook over the parts beside this file."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -130,10 +130,7 @@ class KubernetesCluster(Verbs):
                 for name, one in rendered.workloads.items()
                 if name in named and (key := self._key(one)) in live
             },
-            refused={
-                planning.service_of(moves[key].wanted or {}): words
-                for key, words in done.refused.items()
-            },
+            refused=_by_service(moves, done.refused),
             notes=tuple(note for note in done.notes if note not in plan.notes),
             late=tuple(Gone.of(m.live) for m in applying.late(moves.values()) if m.live),
             leaving={
@@ -311,6 +308,14 @@ class KubernetesCluster(Verbs):
 def _is_shared(move: Move) -> bool:
     """What pods cannot start without, and nothing that runs is changed by."""
     return move.action is Action.CREATE and (move.wanted or {})["kind"] in _SHARED
+
+
+def _by_service(moves: Mapping[str, Move], refused: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, words in refused.items():
+        name = moves[key].service
+        found[name] = f"{found[name]}; {words}" if name in found else words
+    return found
 
 
 def _settle(spec: Json) -> float:

@@ -21,7 +21,7 @@ Json = dict[str, Any]
 PORT = {"ports": [{"mode": "ingress", "target": 80, "published": "80", "protocol": "tcp"}]}
 OTHER_PORT = {"ports": [{"mode": "ingress", "target": 81, "published": "81", "protocol": "tcp"}]}
 DEPLOYMENT, SERVICE = "/deployments/", "/services/"
-SAID = "not on a Friday"
+SAID, LATER = "not on a Friday", "not on a Monday"
 
 
 @pytest.fixture
@@ -66,6 +66,11 @@ def there(place: Place) -> dict[str, Json]:
         ):
             found[f"{one['kind']}/{one['metadata']['name']}"] = one.get("spec") or {}
     return found
+
+
+def images(place: Place) -> list[str]:
+    path = "jsonpath={.spec.template.spec.containers[*].image}"
+    return place.kubectl("get", "deployment/web", "-o", path).split()
 
 
 def test_after_the_plan_and_before_the_first_change(
@@ -115,6 +120,77 @@ def test_a_first_deployment_leaves_nothing(
     refused(ran, "nothing ran there before, so what came was removed", SAID, code=1)
     assert there(place) == {}
     assert app.state().hold is None
+
+
+def test_a_first_deployment_of_which_nothing_is_taken_leaves_nothing(
+    place: Place, proxy: ApiProxy, app: Checkout, begun: ExitStack
+) -> None:
+    """Not even the list of what would be there."""
+
+    def all_of_it() -> None:
+        for kind in ("services", "networkpolicies"):
+            says = admission.policy(place.cluster.api, place.namespace, kind, "false", SAID)
+            begun.enter_context(says)
+
+    at_the_first(proxy, "/configmaps/", all_of_it)
+    ran = app.shipit("deploy", "--env", "dev", "--release", "1")
+    refused(ran, SAID, "nothing was changed", code=2)
+    assert there(place) == {}
+
+
+def test_the_list_of_what_is_there_may_be_refused_too(
+    place: Place, proxy: ApiProxy, app: Checkout, begun: ExitStack
+) -> None:
+    """ConfigMaps need a label here that shipit's own does not have."""
+    expression = "has(object.metadata.labels) && 'team' in object.metadata.labels"
+    begun.enter_context(
+        admission.policy(place.cluster.api, place.namespace, "configmaps", expression, SAID)
+    )
+    ran = app.shipit("deploy", "--env", "dev", "--release", "1")
+    refused(ran, "ConfigMap/shop-dev", SAID, code=2)
+    assert there(place) == {}
+    assert app.state().interrupted is None
+
+
+def test_what_may_not_be_taken_away_fails_the_deployment(
+    place: Place, proxy: ApiProxy, app: Checkout, begun: ExitStack
+) -> None:
+    """The new ones are there, and an old one cannot go: it is undone, and not left half done."""
+    app.release("3", {"api": (IMAGES["3"], PORT)})
+    app.shipit.ok("deploy", "--env", "dev", "--release", "1")
+    before = there(place)
+    expression, only = "oldObject.metadata.name != 'web'", ("DELETE",)
+    begun.enter_context(
+        admission.policy(
+            place.cluster.api, place.namespace, "services", expression, SAID, operations=only
+        )
+    )
+    ran = app.shipit("deploy", "--env", "dev", "--release", "3")
+    refused(ran, "3 failed in dev, which is back on 1", "Service/web: ", SAID, code=4)
+    after = there(place)
+    assert after.keys() == before.keys()
+    assert after["Service/web"] == before["Service/web"]
+    assert images(place) == [IMAGES["1"].reference]
+
+
+def test_a_way_back_that_is_refused_too_is_told_with_its_reason(
+    place: Place, proxy: ApiProxy, app: Checkout, begun: ExitStack
+) -> None:
+    app.shipit.ok("deploy", "--env", "dev", "--release", "1")
+
+    def both() -> None:
+        no_second_image(place, begun)
+        expression = "object.spec.ports.all(p, p.port != 80)"
+        begun.enter_context(
+            admission.policy(place.cluster.api, place.namespace, "services", expression, LATER)
+        )
+
+    at_the_first(proxy, DEPLOYMENT, both)
+    ran = app.shipit("deploy", "--env", "dev", "--release", "2")
+    refused(ran, "going back to 1 failed too", SAID, "Service/web", LATER, code=1)
+    state = app.state()
+    assert state.hold is not None
+    assert state.interrupted is None
 
 
 @pytest.fixture
