@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from shipit.errors import PreconditionError, RemoteError
+from shipit.errors import PreconditionError, RemoteError, ShipitError
 from shipit.model.deployment import Action
 from shipit.targets.kubernetes import applyset, counts, definitions, refusals, resources
 from shipit.targets.kubernetes.brought import Brought, brought
@@ -254,7 +254,7 @@ def claim(
 def _disclaim(survey: Survey, known: Json | None) -> None:
     """A parent that was made for what the server then did not take goes again, unless something
     else is there by now. That it may stay is no second trouble: the next deployment takes it up."""
-    with suppress(RemoteError):
+    with suppress(ShipitError):
         if known is None and not any(
             is_member(one, survey.set_id) for one in survey.read().objects.values()
         ):

@@ -8,7 +8,6 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from shipit.errors import ShipitError
 from shipit.targets.kubernetes import names, replaced
 from shipit.targets.kubernetes.client import Cluster
 from shipit.targets.kubernetes.pods import Pod, ReplicaSet
@@ -46,7 +45,7 @@ class Scene:
         self._selector = selector
         self._start = start
         self._kinds = sorted(set(kinds))
-        self._arrived: queue.Queue[tuple[str, Change[Any] | ShipitError]] = queue.Queue()
+        self._arrived: queue.Queue[tuple[str, Change[Any] | Exception]] = queue.Queue()
         self._objects: dict[tuple[str, str], Json] = {}
         self._sets: dict[str, dict[str, ReplicaSet]] = {}
         self._pods: dict[str, dict[str, Pod]] = {}
@@ -143,19 +142,19 @@ class Scene:
         try:
             for change in watch.changes():
                 self._arrived.put((kind, change))
-        except ShipitError as error:
+        except Exception as error:  # noqa: BLE001 - whatever ends a watch ends the wait for its news
             if not watch.closed:
                 self._arrived.put((kind, error))
 
-    def _take(self, kind: str, change: Change[Any] | ShipitError) -> str:
+    def _take(self, kind: str, change: Change[Any] | Exception) -> str:
         """The service that it is about."""
-        if isinstance(change, ShipitError):
+        if isinstance(change, Exception):
             raise change
         if change.type == "AWAY":
             self._away[kind] = f"the API server cannot be watched: {change.why}"
             return ""
-        self._away.pop(kind, None)
         if change.type == "SYNCED":
+            self._away.pop(kind, None)
             self._pending.discard(kind)
             return ""
         one, gone = change.object, change.type == "DELETED"

@@ -153,6 +153,22 @@ def test_while_a_watch_is_away_nothing_is_proven(api: ScriptedApi) -> None:
     assert "cannot be watched: not now" in outcome.reasons[0].what
 
 
+def test_a_watch_that_ends_in_an_error_nobody_thought_of_ends_the_wait(
+    api: ScriptedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And does not leave it with what was known before until its deadline."""
+
+    def broken(*_: Any) -> Any:
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr("shipit.targets.kubernetes.watching.Watch._read", broken)
+    api.on(f"{HOME}/pods", items(pod(ready=False)))
+    news = {"type": "MODIFIED", "object": pod()}
+    api.on(f"{HOME}/pods?watch", Watched([news], "stay"))
+    with pytest.raises(KeyError, match="a mistake"):
+        follow(api)
+
+
 def test_pods_that_may_not_be_watched_are_no_success(api: ScriptedApi) -> None:
     """Failure mode 16."""
     api.on(f"{HOME}/pods", items())
