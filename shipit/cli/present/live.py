@@ -76,52 +76,61 @@ def live_view(
 
 
 class _View:
-    """Draws a board. Rich's refresh thread reads it while the runbook's thread writes."""
+    """Draws a board. Rich's refresh thread reads it while the runbook's thread writes.
+
+    Nothing is printed under the lock: printing waits for Rich's own lock, and the refresh thread
+    has that one while it waits for ours.
+    """
 
     def __init__(self, console: Console, ink: Ink, clock: Callable[[], float]) -> None:
         self._console = console
         self._ink = ink
         self._clock = clock
         self._board = Board()
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._spinner = Spinner("dots" if ink.unicode else "line", style="cyan")
 
     def take(self, event: Progress | Outcome) -> None:
         with self._lock:
-            if isinstance(event, Progress):
-                self._write(self._board.take(event, self._clock()))
-            else:
-                self._outcome(event)
+            lines = list(self._taken(event))
+        self._print(lines)
 
     def end(self, mark: Mark) -> None:
         with self._lock:
-            self._write(self._board.end(mark, self._clock()))
+            lines = list(self._records(self._board.end(mark, self._clock())))
+        self._print(lines)
 
     def __rich__(self) -> RenderableType:
         with self._lock:
             return Group(*(self._running(row) for row in self._board.running))
 
-    def _outcome(self, outcome: Outcome) -> None:
+    def _taken(self, event: Progress | Outcome) -> Iterator[RenderableType]:
+        """What is written for good: above what is redrawn."""
+        if isinstance(event, Progress):
+            yield from self._records(self._board.take(event, self._clock()))
+        else:
+            yield from self._outcome(event)
+
+    def _outcome(self, outcome: Outcome) -> Iterator[RenderableType]:
         ended = Mark.DONE if isinstance(outcome, Succeeded | RolledBack) else Mark.FAILED
-        self._write(self._board.end(ended, self._clock()))
+        yield from self._records(self._board.end(ended, self._clock()))
         if isinstance(outcome, Succeeded):
             proven = ", ".join(f"{name} {d.short}" for name, d in outcome.proven.items())
-            self._print(self._line(Mark.DONE, "proven", proven))
+            yield self._line(Mark.DONE, "proven", proven)
         elif isinstance(outcome, Superseded):
-            self._print(self._line(Mark.FAILED, "superseded", f"by {outcome.by}"))
+            yield self._line(Mark.FAILED, "superseded", f"by {outcome.by}")
         else:
-            self._failure(outcome)
+            yield from self._failure(outcome)
 
-    def _failure(self, outcome: Failed | RolledBack) -> None:
+    def _failure(self, outcome: Failed | RolledBack) -> Iterator[RenderableType]:
         word = "failed" if isinstance(outcome, Failed) else "went back"
         for reason in outcome.reasons or (Reason("", "no reason was given"),):
-            self._print(self._line(Mark.FAILED, word, str(reason)))
-        self._write(self._board.reasons(outcome.reasons))
+            yield self._line(Mark.FAILED, word, str(reason))
+        yield from self._records(self._board.reasons(outcome.reasons))
 
-    def _write(self, records: Iterable[Record]) -> None:
-        """For good: above what is redrawn."""
+    def _records(self, records: Iterable[Record]) -> Iterator[RenderableType]:
         for record in records:
-            self._print(*self._record(record))
+            yield from self._record(record)
 
     def _record(self, record: Record) -> Iterator[RenderableType]:
         if isinstance(record, Heading):
@@ -178,7 +187,7 @@ class _View:
     def _say(self, text: str) -> str:
         return self._ink.say(clean(text))
 
-    def _print(self, *renderables: RenderableType) -> None:
+    def _print(self, renderables: Iterable[RenderableType]) -> None:
         for renderable in renderables:
             self._console.print(renderable)
 

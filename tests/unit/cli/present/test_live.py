@@ -5,11 +5,14 @@ import os
 import pty
 import re
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from types import SimpleNamespace
+from typing import Any, Protocol
 
 import pytest
+from rich.live import Live
 
 from shipit.cli.present.progress import Listener, is_live, listener
 from shipit.model.digest import Digest
@@ -227,3 +230,26 @@ class _Terminal(io.StringIO):
 )
 def test_ci_and_dumb_terminals_get_plain_lines(environ: dict[str, str], live: bool) -> None:
     assert is_live(_Terminal(), environ) is live
+
+
+def test_it_writes_while_rich_draws(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the two has a lock, and neither waits for the other's while it holds its own."""
+    drawing = threading.Event()
+    drawn, clock = Live.get_renderable, time.monotonic
+
+    def get_renderable(live: Live) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            drawing.set()  # with Rich's lock, and on the way to the board's
+        return drawn(live)
+
+    def monotonic() -> float:
+        if threading.current_thread() is threading.main_thread():
+            drawing.clear()
+            drawing.wait(2)
+        return clock()
+
+    monkeypatch.setattr(Live, "get_renderable", get_renderable)
+    monkeypatch.setattr("shipit.cli.present.live.time", SimpleNamespace(monotonic=monotonic))
+    seen = watch(good)
+    assert seen.error is None
+    assert "1a2b3c4 runs in dev" in " ".join(seen.screen.words())
