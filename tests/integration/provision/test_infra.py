@@ -203,6 +203,28 @@ def test_a_bucket_that_somebody_made_meanwhile(shop: Shipit, s3: str, cloud: Clo
     assert kept_here(shop) == []
 
 
+def test_a_lock_in_the_bucket_is_found_and_taken_away(shop: Shipit, cloud: Cloud) -> None:
+    """Failure mode 33, seen from another machine than the one that was killed."""
+    assert shop(*UP).code == 0
+    program = shop.folder / "infra" / "__main__.py"
+    program.write_text(PROGRAM.replace('Key("shop")', 'Key("shop", tags={"size": "large"})'))
+    cloud.break_at(1, "hang", "update")
+    with stuck(shop, cloud, *UP):
+        pass
+    cloud.mend()
+
+    machine = elsewhere(shop)
+    locked = machine(*UP)
+    assert locked.code == 6, locked.told()
+    command = printed(locked.err, "cancel")
+    assert "PULUMI_BACKEND_URL=s3://acme-shipit/shop/pulumi pulumi cancel" in command
+    in_a_shell(command, machine)
+    refused(machine(*UP), "in the middle of updating aws:kms:Key shop")
+    ran = machine(*UP, "--refresh")
+    assert ran.code == 0, ran.told()
+    assert cloud.of_type("aws:kms/key:Key")[0]["inputs"]["tags"] == {"size": "large"}
+
+
 def test_two_states_of_one_account_are_said(shop: Shipit, s3: str, cloud: Cloud) -> None:
     """Two people began at once: which of the two is right is not shipit's to guess."""
     there = elsewhere(shop)
