@@ -17,12 +17,12 @@ def command(session: Session, environment: str, confirm: str) -> None:
     Asks for the environment's name. What is protected is refused.
     """
     from shipit.cli.present import stack as drawn
-    from shipit.delivery import provisioning
+    from shipit.delivery import stacks
     from shipit.model.stack import Provisioned
 
     if confirm and confirm != environment:
         raise UsageError(f"{confirm!r} is not {environment!r}: nothing was destroyed")
-    opened = provisioning.of_environment(session.project, environment)
+    opened = stacks.of_environment(session.project, environment)
     drawn.follow(session, opened.begin(leaving=True))
     plan = drawn.follow(session, opened.leave())
     if not session.as_json:

@@ -49,10 +49,8 @@ def command(
 
 
 def _opened(project: "Project", environment: str) -> "Provisioning":
-    if environment:
-        from shipit.delivery.provisioning import of_environment
+    from shipit.delivery import stacks
 
-        return of_environment(project, environment)
-    from shipit.delivery.foundations import of_account
-
-    return of_account(project)
+    return (
+        stacks.of_environment(project, environment) if environment else stacks.of_account(project)
+    )

@@ -1,4 +1,4 @@
-"""An environment's stack, from the preview to the record of its outputs.
+"""A stack, from the preview to the record of its outputs.
 
 Application deployments stay out of it: they read the outputs from the ledger, and need no Pulumi.
 """
@@ -9,19 +9,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from shipit.delivery.project import Project
-from shipit.errors import PreconditionError, UsageError
+from shipit.errors import PreconditionError
 from shipit.ledger.store import open_store
 from shipit.model import codec
 from shipit.model.events import Event, StackDestroyed, StackProvisioned
-from shipit.model.pipeline import Environment
 from shipit.model.progress import Mark, Progress, Stage
 from shipit.model.stack import Provisioned, StackPlan
-from shipit.provision import home, program, words
+from shipit.provision import words
 
 if TYPE_CHECKING:
     from shipit.provision.stack import Stack
-
-STACKS = "stacks"
 
 
 class Provisioning(msgspec.Struct):
@@ -135,25 +132,3 @@ class Provisioning(msgspec.Struct):
             )
             where = f"stack {stack.name} of {stack.folder.name}/"
             raise words.locked(where, owner, stack.cancel)
-
-
-def of_environment(project: Project, environment: str) -> Provisioning:
-    """Its stack goes by the name that the target's `stack:` has, else by the environment's."""
-    from shipit.provision.stack import Stack
-
-    found = project.environment(environment)
-    folder = program.project(project.root, STACKS)
-    secrets = str(found.stack.get("secrets", ""))
-    kept = home.home(project.pipeline.ledger, project.root, folder, secrets)
-    return Provisioning(project, environment, Stack(folder, _name(found), kept, environment))
-
-
-def _name(environment: Environment) -> str:
-    names = {getattr(t.settings, "stack", "") for t in environment.targets.values()} - {""}
-    if len(names) > 1:
-        raise UsageError(
-            f"{environment.name} has targets of several stacks: {', '.join(sorted(names))}",
-            "an environment has one stack of its own",
-            "name the same one in each, or take the others' settings by hand",
-        )
-    return names.pop() if names else environment.name

@@ -247,6 +247,27 @@ def test_two_states_of_one_account_are_said(shop: Shipit, s3: str, cloud: Cloud)
     assert "3 to create, 1 to delete" in ran.out, ran.told()
 
 
+def test_a_ledger_that_moves_to_a_bucket_takes_the_stacks_along(
+    shop: Shipit, s3: str, cloud: Cloud
+) -> None:
+    """An environment's stack was provisioned with its state on this machine."""
+    (shop.folder / "infra").rename(shop.folder / "stacks")
+    before = SHIPIT_YAML.replace("ledger: s3://acme-shipit/shop\n", "")
+    (shop.folder / "shipit.yaml").write_text(before)
+    up = ("provision", "--env", "dev", "--yes")
+    assert shop.with_env(SHIPIT_TEST_S3=None)(*up).code == 0
+
+    make_bucket(s3, "acme-shipit")
+    (shop.folder / "shipit.yaml").write_text(SHIPIT_YAML)
+    ran = shop(*up)
+    assert ran.code == 0, ran.told()
+    assert "what is applied moves it to s3://acme-shipit/shop/pulumi" in ran.err
+    assert "nothing to change, 3 stay as they are" in ran.out
+    again = elsewhere(shop)(*up)
+    assert "nothing to change, 3 stay as they are" in again.out, again.told()
+    assert len(cloud.resources) == 3
+
+
 def test_an_environment_says_what_makes_the_bucket(shop: Shipit) -> None:
     shutil.copytree(shop.folder / "infra", shop.folder / "stacks")
     said = refused(shop("provision", "--env", "dev", "--yes"), "there is no such bucket")

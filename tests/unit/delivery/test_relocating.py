@@ -1,4 +1,4 @@
-"""The stack that makes the bucket for its own state: what is found only after it is up."""
+"""A stack whose state is on this machine, and belongs in a bucket that may not be there yet."""
 
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from shipit.delivery import foundations
-from shipit.delivery.foundations import Foundations
-from shipit.errors import RemoteError
+from shipit.delivery import relocating
+from shipit.delivery.relocating import Relocating
+from shipit.errors import NoBucketError, RemoteError
 from shipit.model.progress import Mark, Progress, Stage
 from shipit.model.stack import Provisioned
 from shipit.provision.home import Home
@@ -69,7 +69,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectServer]:
         for name, value in CREDENTIALS.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.endpoint)
-        monkeypatch.setattr(foundations, "_APPEARS", 0.0)
+        monkeypatch.setattr(relocating, "_APPEARS", 0.0)
         server.everywhere = NO_BUCKET
         yield server
 
@@ -82,13 +82,17 @@ def run(work: Any) -> Any:
             return end.value
 
 
-def account(folder: Path, then: Callable[[], None]) -> tuple[Any, list[Any]]:
+def opened_of(
+    folder: Path, then: Callable[[], None], environment: str = ""
+) -> tuple[Any, list[Any]]:
     here = Kept(f"file://{folder}", folder, then)
     there = Kept("s3://acme/shop/pulumi", None, then)
     recorded: list[Any] = []
     ledger = SimpleNamespace(commit=lambda decide: recorded.append(decide(None)))
     project = SimpleNamespace(root=folder, ledger=ledger)
-    return Foundations(cast("Any", project), "", *cast("Any", (there, here, there))), recorded
+    return Relocating(
+        cast("Any", project), environment, *cast("Any", (there, here, there))
+    ), recorded
 
 
 def test_as_soon_as_the_bucket_is_there_it_has_the_state(
@@ -97,7 +101,7 @@ def test_as_soon_as_the_bucket_is_there_it_has_the_state(
     def made() -> None:
         bucket.everywhere = None
 
-    opened, recorded = account(tmp_path, made)
+    opened, recorded = opened_of(tmp_path, made)
     run(opened.begin())
     assert opened.stack is opened.here
     assert run(opened.up()) == DONE
@@ -120,7 +124,7 @@ def test_what_is_wrong_with_the_bucket_is_not_found_before_anything_was_changed(
     def made() -> None:
         bucket.everywhere = found
 
-    opened, recorded = account(tmp_path, made)
+    opened, recorded = opened_of(tmp_path, made)
     run(opened.begin())
     with pytest.raises(RemoteError) as refused:
         run(opened.up())
@@ -136,10 +140,32 @@ def test_what_failed_after_the_bucket_is_moved_too(tmp_path: Path, bucket: Objec
         bucket.everywhere = None
         raise RemoteError("the quota is used up")
 
-    opened, recorded = account(tmp_path, failed)
+    opened, recorded = opened_of(tmp_path, failed)
     run(opened.begin())
     with pytest.raises(RemoteError, match="the quota is used up"):
         run(opened.up())
     assert opened.there.known()
     assert not opened.here.known()
     assert recorded == []
+
+
+def test_an_environment_needs_the_bucket(tmp_path: Path, bucket: ObjectServer) -> None:
+    opened, _ = opened_of(tmp_path, lambda: None, "staging")
+    with pytest.raises(NoBucketError, match="cannot be used"):
+        run(opened.begin())
+
+
+def test_what_an_environment_had_before_goes_to_the_bucket(
+    tmp_path: Path, bucket: ObjectServer
+) -> None:
+    """The ledger was on this machine, and with it the state: nothing is made a second time."""
+    bucket.everywhere = None
+    opened, recorded = opened_of(tmp_path, lambda: None, "staging")
+    opened.here.state = frozenset({("aws:kms:Key shop", "k1")})
+    (said,) = opened.begin()
+    assert "what is applied moves it to s3://acme/shop/pulumi" in said.message
+    assert opened.stack is opened.here
+    run(opened.up())
+    assert opened.stack is opened.there
+    assert not opened.here.known()
+    assert len(recorded) == 1

@@ -1,7 +1,8 @@
-"""What an account has once: registries, the ledger's bucket, keys, trust.
+"""A stack whose state belongs in the ledger's bucket, and may be on this machine still.
 
-The bucket that is to keep the state of this stack is made by this stack. Until it is there, the
-state is on this machine, and then it is moved into it.
+Of an account that is how it begins: the bucket that is to keep the state of this stack is made by
+this stack. Until it is there, the state is on this machine, and then it is moved into it. Of an
+environment it is so when the ledger was on this machine before.
 """
 
 import time
@@ -9,24 +10,20 @@ from collections.abc import Generator
 from random import uniform
 from typing import TYPE_CHECKING
 
-from shipit.delivery.project import Project
 from shipit.delivery.provisioning import Provisioning
 from shipit.errors import NoBucketError, PreconditionError, RemoteError, ShipitError
 from shipit.ledger.store import open_store
 from shipit.model.progress import Progress
 from shipit.model.stack import Provisioned
-from shipit.provision import home, program
 
 if TYPE_CHECKING:
     from shipit.provision.stack import Stack
 
-INFRA = "infra"
-_ACCOUNT = "account"  # infra/ has one stack: there is one of it in an account
 _APPEARS = 30.0  # seconds that a cloud may take to show a bucket that it has made
 _LOOK = 1.0  # seconds between two looks, on average
 
 
-class Foundations(Provisioning):
+class Relocating(Provisioning):
     """`stack` is where the state is now: `there`, in the ledger's bucket, or `here`."""
 
     here: "Stack"
@@ -35,19 +32,31 @@ class Foundations(Provisioning):
     def begin(
         self, *, refresh: bool = False, leaving: bool = False
     ) -> Generator[Progress, None, None]:
-        from shipit.provision import moving
-
         self.stack.require()
-        if not self._has_bucket():
+        if self.environment or self._has_bucket():
+            yield from self._placed()
+        else:
             self.stack = self.here
             bucket = self.there.home.url
             yield self._said(
                 f"{bucket} is not there yet: until it is, the state is on this machine"
             )
-        elif self.here.is_kept_here:
-            self._unlocked(self.here)
-            self.stack = moving.current(self.here, self.there)
         yield from super().begin(refresh=refresh, leaving=leaving)
+
+    def _placed(self) -> Generator[Progress, None, None]:
+        """Raises NoBucketError: an environment's stack makes none."""
+        from shipit.provision import moving
+
+        self._unlocked(self.there)
+        if not self.here.is_kept_here:
+            return
+        self._unlocked(self.here)
+        self.stack = moving.current(self.here, self.there)
+        if self.stack is self.here:
+            yield self._said(
+                f"the state is in {self.here.home.store}: what is applied moves it to"
+                f" {self.there.home.url}"
+            )
 
     def up(self, *, refresh: bool = False) -> Generator[Progress, None, Provisioned]:
         """Raises RemoteError also when no bucket is there in the end."""
@@ -108,20 +117,8 @@ class Foundations(Provisioning):
             if time.monotonic() > until:
                 raise RemoteError(
                     f"stack {self.stack.name} is up, and {self.there.home.url} is not there",
-                    f"{INFRA}/ has made no bucket of that name, so its state stays in"
+                    f"{self.stack.folder.name}/ has made no bucket of that name: its state stays in"
                     f" {self.here.home.store}",
                     f"make the bucket, then run `{self._verb}` again",
                 )
             time.sleep(uniform(0.5, 1.5) * _LOOK)  # noqa: S311 - jitter, not a secret
-
-
-def of_account(project: Project) -> Provisioning:
-    from shipit.provision.stack import Stack
-
-    folder = program.project(project.root, INFRA)
-    kept = home.home(project.pipeline.ledger, project.root, folder)
-    there = Stack(folder, _ACCOUNT, kept, "")
-    if not kept.in_the_ledgers_bucket:
-        return Provisioning(project, "", there)
-    here = Stack(folder, _ACCOUNT, home.on_this_machine(project.root), "")
-    return Foundations(project, "", there, here, there)
