@@ -64,6 +64,7 @@ class Stack:
         self._interrupts = program.Interrupts()
         self._command: PulumiCommand | None = None
         self._opened: PulumiStack | None = None
+        self._warnings: set[str] = set()
 
     @property
     def locks(self) -> str:
@@ -154,6 +155,8 @@ class Stack:
         same = 0
         act = stack.preview_destroy if destroy else partial(stack.preview, refresh=refresh)
         for event in self._events(act, "previewing"):
+            if warning := self._warning(event):
+                yield warning
             before = event.resource_pre_event
             if before is None:
                 continue
@@ -235,7 +238,7 @@ class Stack:
     def _followed(self, act: Callable[..., Any]) -> Generator[Progress, None, dict[str, int]]:
         counts: dict[str, int] = {}
         for event in self._events(act, "run"):
-            if step := self._step(event):
+            if step := self._step(event) or self._warning(event):
                 yield step
             if event.summary_event:
                 found = event.summary_event.resource_changes
@@ -256,6 +259,18 @@ class Stack:
                 subject = f"{change.type} {change.name}"
                 return Progress(Stage.PROVISION, mark, subject, said, self._environment)
         return None
+
+    def _warning(self, event: "EngineEvent") -> Progress | None:
+        """What a program or a provider warns of, once: an update says what its preview said."""
+        told = event.diagnostic_event
+        if told is None or told.severity != "warning":
+            return None
+        said = " ".join(told.message.split())
+        if not said or said in self._warnings:
+            return None
+        self._warnings.add(said)
+        subject = " ".join(_words(told.urn)) if told.urn else ""
+        return Progress(Stage.PROVISION, Mark.INFO, subject, f"warning: {said}", self._environment)
 
     def _events(self, act: Callable[..., Any], doing: str) -> Generator["EngineEvent", None, None]:
         """The engine's events while `act` runs; then what it raised, in our words.

@@ -56,6 +56,18 @@ def test_up_then_nothing_to_do_then_a_change(shop: Shipit, cloud: Cloud) -> None
     assert cloud.of_type("aws:ec2/vpc:Vpc")[0]["inputs"]["tags"]["size"] == "large"
 
 
+def test_what_a_program_warns_of_is_said_once(shop: Shipit, cloud: Cloud) -> None:
+    change(
+        shop, "network =", 'pulumi.warn("the role of qa has not all of its rights yet")\nnetwork ='
+    )
+    for words in (("--preview",), ("--yes",)):
+        ran = shop.ok("provision", "--env", "staging", *words)
+        assert ran.err.count("warning: the role of qa has not all of its rights yet") == 1, words
+    ran = shop.ok("provision", "--env", "staging", "--yes", "--json")
+    said = [line.get("message", "") for line in ran.lines]
+    assert said.count("warning: the role of qa has not all of its rights yet") == 1
+
+
 @pytest.mark.parametrize("words", [(), ("--json",)], ids=["for people", "json"])
 def test_progress_is_told_while_it_works(
     words: tuple[str, ...], shop: Shipit, cloud: Cloud
