@@ -8,12 +8,16 @@ import pulumi
 import pulumi_gcp as gcp
 
 from account.settings import Gcp, Github, Settings, parts
+from shipit.model.naming import account_id, short
 from shipit.model.permission import Grant
 
 _GITHUB = "https://token.actions.githubusercontent.com"
-_LONGEST_ACCOUNT = 30  # IAM, "Create service accounts": of its id
+_LONGEST_POOL = 32  # Workload Identity Federation: of a pool's id
 _LONGEST_SUBJECT = 127  # Workload Identity Federation: of google.subject
 _LONGEST_LABEL = 63
+_LONGEST_RING = 63
+# Artifact Registry's and KMS's "europe" is "EU" of Cloud Storage ("Bucket locations").
+_OF_BUCKETS = {"europe": "EU"}
 
 
 def build(settings: Settings, wanted: Gcp) -> dict[str, Any]:
@@ -22,7 +26,11 @@ def build(settings: Settings, wanted: Gcp) -> dict[str, Any]:
     opts = pulumi.ResourceOptions(provider=provider, protect=True)
     labels = _labels(settings.tags)
     ring = gcp.kms.KeyRing(
-        name, name="shipit", project=wanted.project, location=wanted.location, opts=opts
+        name,
+        name=short(f"{name}-shipit", _LONGEST_RING),
+        project=wanted.project,
+        location=wanted.location,
+        opts=opts,
     )
     key = gcp.kms.CryptoKey(
         name,
@@ -42,7 +50,9 @@ def build(settings: Settings, wanted: Gcp) -> dict[str, Any]:
     if settings.github:
         # An environment that is not there any more takes its identity along.
         free = pulumi.ResourceOptions(provider=provider)
-        pool, outputs["gcp_identity_provider"] = _federation(settings.github, wanted, free)
+        pool, outputs["gcp_identity_provider"] = _federation(
+            settings, settings.github, wanted, free
+        )
         accounts = {
             environment: _account(settings.app, environment, wanted.project, free)
             for environment in settings.environments
@@ -74,7 +84,7 @@ def _bucket(
         name,
         name=bucket,
         project=wanted.project,
-        location=wanted.location,
+        location=_OF_BUCKETS.get(wanted.location, wanted.location),
         uniform_bucket_level_access=True,
         public_access_prevention="enforced",
         versioning={"enabled": True},
@@ -104,11 +114,14 @@ def _repository(
 
 
 def _federation(
-    github: Github, wanted: Gcp, opts: pulumi.ResourceOptions
+    settings: Settings, github: Github, wanted: Gcp, opts: pulumi.ResourceOptions
 ) -> tuple[gcp.iam.WorkloadIdentityPool, pulumi.Output[str]]:
     """Tokens of the repository's workflows are let in, and no others of GitHub's."""
     pool = gcp.iam.WorkloadIdentityPool(
-        "github", project=wanted.project, workload_identity_pool_id="github", opts=opts
+        "github",
+        project=wanted.project,
+        workload_identity_pool_id=short(f"github-{settings.app}", _LONGEST_POOL),
+        opts=opts,
     )
     claims = {
         "repository": github.repository,
@@ -133,15 +146,9 @@ def _federation(
 def _account(
     app: str, environment: str, project: str, opts: pulumi.ResourceOptions
 ) -> gcp.serviceaccount.Account:
-    account_id = f"shipit-{environment}"
-    if len(account_id) > _LONGEST_ACCOUNT:
-        raise pulumi.RunError(
-            f"service account {account_id}: Google takes {_LONGEST_ACCOUNT} letters: shorten the"
-            " environment's name"
-        )
     return gcp.serviceaccount.Account(
         f"{app}-{environment}",
-        account_id=account_id,
+        account_id=account_id(app, environment),
         display_name=f"{app}: deploys to {environment}",
         project=project,
         opts=opts,

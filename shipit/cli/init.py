@@ -12,6 +12,7 @@ from shipit.cli.session import Session, verb
 from shipit.errors import ConfigurationError, PreconditionError, UnknownNameError, did_you_mean
 
 _IGNORED = ".shipit/"
+_ACCOUNT = re.compile(r"shipit-APP-([a-z]+)(?=@)")  # in Google Cloud, where it is cut to fit
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -76,7 +77,7 @@ def begin(folder: Path, *, pipeline: str, app: str, force: bool) -> Begun:
 
     path = folder / FILE_NAME
     app = _checked(app) if app else name_from(folder.name)
-    text = _template(pipeline).replace("APP", app)
+    text = _written(_template(pipeline), app)
     if path.exists() and not force:
         raise PreconditionError(
             f"{path} is there already",
@@ -138,6 +139,12 @@ def _template(name: str) -> str:
             next_step=f"there {'are' if len(known) > 1 else 'is'}: {', '.join(known)}",
         )
     return (reference("pipelines") / f"{name}.yaml").read_text("utf-8")
+
+
+def _written(template: str, app: str) -> str:
+    from shipit.model.naming import account_id
+
+    return _ACCOUNT.sub(lambda found: account_id(app, found[1]), template).replace("APP", app)
 
 
 def _in_git(folder: Path) -> bool:

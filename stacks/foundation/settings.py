@@ -7,9 +7,9 @@ import msgspec
 import pulumi
 from msgspec import Meta
 
-from foundation.naming import short
 from shipit.config import file
 from shipit.errors import ShipitError
+from shipit.model.naming import short
 
 Cidr = Annotated[str, Meta(pattern=r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$")]
 Name = Annotated[str, Meta(min_length=1)]

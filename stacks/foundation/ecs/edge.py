@@ -5,8 +5,8 @@ import pulumi
 import pulumi_aws as aws
 
 from foundation.aws_network import Network
-from foundation.naming import short
 from foundation.settings import Edge, Settings
+from shipit.model.naming import short
 
 _LONGEST = 32  # of a load balancer's name, and of a target group's
 _TLS = "ELBSecurityPolicy-TLS13-1-2-2021-06"

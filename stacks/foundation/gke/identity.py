@@ -5,8 +5,8 @@ import re
 import pulumi
 import pulumi_gcp as gcp
 
-from foundation.naming import short
 from foundation.settings import Settings
+from shipit.model.naming import short
 
 # GKE, "Harden your cluster's security": the least that a node needs.
 _NODE, _READER = "roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader"

@@ -219,7 +219,7 @@ class OnGcs:
         return [
             (m.inputs["role"], (m.inputs.get("condition") or {}).get("expression", ""))
             for m in self.graph.of("gcp:storage/bucketIAMMember:BucketIAMMember")
-            if m.inputs["member"].startswith("serviceAccount:shipit-dev@")
+            if m.inputs["member"].startswith("serviceAccount:shipit-shop-dev@")
         ]
 
     def permissions(self, asked: Asked) -> Iterator[tuple[str, str]]:

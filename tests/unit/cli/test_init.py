@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from shipit.cli.app import run
-from shipit.cli.init import name_from, templates
+from shipit.cli.init import begin, name_from, templates
 from shipit.config.file import load
+from shipit.model.naming import account_id
 
 
 @pytest.fixture
@@ -46,6 +47,16 @@ def test_what_a_template_has_commented_out_is_valid_too(folder: Path, template: 
     pipeline = load(path)
     assert pipeline.registry.endswith("my-shop")
     assert pipeline.environments["production"].deadline in ("10m", "15m")
+
+
+@pytest.mark.parametrize("app", ["shop", "a-shop-with-a-long-name-of-its-own"])
+def test_who_deploys_to_gke_is_called_as_infra_calls_it(folder: Path, app: str) -> None:
+    """By a name of Google Cloud's length."""
+    begin(folder, pipeline="gke", app=app, force=False)
+    for environment in ("staging", "production"):
+        said = f"serviceAccount:{account_id(app, environment)}@acme.iam"
+        assert said in (folder / "shipit.yaml").read_text()
+        assert len(account_id(app, environment)) <= 30
 
 
 @pytest.mark.parametrize("template", TEMPLATES)

@@ -42,6 +42,17 @@ UNMARKED = {
     "gcp:storage/bucketIAMMember:BucketIAMMember",
 }
 
+# What there is once in an account or a project: by what it is called, and how long that may be.
+CALLED = {
+    "aws:kms/alias:Alias": ("name", 256),
+    "aws:iam/role:Role": ("name", 64),
+    "aws:ecr/repository:Repository": ("name", 256),
+    "gcp:kms/keyRing:KeyRing": ("name", 63),
+    "gcp:artifactregistry/repository:Repository": ("repositoryId", 63),
+    "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": ("workloadIdentityPoolId", 32),
+    "gcp:serviceaccount/account:Account": ("accountId", 30),
+}
+
 
 @pytest.fixture
 def graph(tmp_path: Path) -> Graph:
@@ -232,10 +243,10 @@ def test_an_environment_pushes_to_its_own_registry_and_pulls_from_the_first(tmp_
     }
     built = "us-docker.pkg.dev/acme/built-id"
     assert found == {
-        ("serviceAccount:shipit-dev", built): "roles/artifactregistry.writer",
-        ("serviceAccount:shipit-staging", built): "roles/artifactregistry.reader",
+        ("serviceAccount:shipit-shop-dev", built): "roles/artifactregistry.writer",
+        ("serviceAccount:shipit-shop-staging", built): "roles/artifactregistry.reader",
         (
-            "serviceAccount:shipit-staging",
+            "serviceAccount:shipit-shop-staging",
             "europe-west1-docker.pkg.dev/acme/shop-id",
         ): "roles/artifactregistry.writer",
     }
@@ -247,8 +258,36 @@ def test_a_cluster_that_no_stack_makes_is_found_all_the_same(graph: Graph) -> No
     assert member == {
         "project": "acme",
         "role": "roles/container.clusterViewer",
-        "member": "serviceAccount:shipit-staging@acme.iam.gserviceaccount.com",
+        "member": "serviceAccount:shipit-shop-staging@acme.iam.gserviceaccount.com",
     }
+
+
+def test_two_applications_share_an_account_and_a_project(tmp_path: Path) -> None:
+    """Nothing that is there once is called the same, however long the names are."""
+    taken: set[tuple[str, str]] = set()
+    for name in (
+        "shop",
+        "a-shop-with-a-long-name-of-its-own",
+        "a-shop-with-a-long-name-of-another",
+    ):
+        (tmp_path / name).mkdir()
+        graph = made(tmp_path / name, SHIPIT_YAML.replace("shop", name))
+        called = [
+            (kind, r.inputs[key]) for kind, (key, _) in CALLED.items() for r in graph.of(kind)
+        ]
+        assert {kind for kind, _ in called} == set(CALLED)
+        assert not taken & set(called)
+        assert [c for c in called if len(c[1]) > CALLED[c[0]][1]] == []
+        taken |= set(called)
+
+
+def test_a_bucket_in_europe_is_where_cloud_storage_has_one(tmp_path: Path) -> None:
+    text = SHIPIT_YAML.replace("s3://", "gs://").replace("europe-west1-docker", "europe-docker")
+    graph = made(
+        tmp_path, text.replace(f"{ECR}.eu-west-1.amazonaws.com", "europe-docker.pkg.dev/a")
+    )
+    assert graph.one("gcp:storage/bucket:Bucket").inputs["location"] == "EU"
+    assert graph.one("gcp:kms/keyRing:KeyRing").inputs["location"] == "europe"
 
 
 def test_what_would_be_lost_is_protected(accounts: dict[str, Graph]) -> None:
