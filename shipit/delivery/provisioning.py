@@ -3,7 +3,7 @@
 Application deployments stay out of it: they read the outputs from the ledger, and need no Pulumi.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +18,9 @@ from shipit.model.stack import Provisioned, StackPlan
 from shipit.provision import words
 
 if TYPE_CHECKING:
-    from shipit.provision.stack import Stack
+    from shipit.provision.stack import Pending, Stack
+
+_SHOWN = 5  # resources that a message names
 
 
 class Provisioning(msgspec.Struct):
@@ -46,14 +48,24 @@ class Provisioning(msgspec.Struct):
             f"{p.action} {p.type} {p.name}" for p in pending
         )
         if not refresh:
-            command = self.stack.refreshing if leaving else f"{self._verb} --refresh"
-            raise PreconditionError(
-                what,
-                "nobody saw how that ended: the cloud may have the resource, and the state not",
-                f"look for it in the cloud, delete what is there of it, then run `{command}`,"
-                f" which reads the rest again{', and this once more' if leaving else ''}",
-            )
+            raise self._in_the_middle(what, pending, leaving=leaving)
         yield self._said(f"{what}: a refresh forgets it")
+
+    def _in_the_middle(
+        self, what: str, pending: "tuple[Pending, ...]", *, leaving: bool
+    ) -> PreconditionError:
+        """What was being created is on record nowhere, and a refresh does not find it."""
+        creating = any(p.action == "creating" for p in pending)
+        command = self.stack.refreshing if leaving else f"{self._verb} --refresh"
+        made = "look for what it was creating in the cloud, delete what is there of it, then "
+        reads = "which reads the rest again" if creating else "which reads it again"
+        return PreconditionError(
+            what,
+            "nobody saw how that ended: the cloud may have"
+            f" {'the resource' if creating else 'the change'}, and the state not",
+            f"{made if creating else ''}run `{command}`, {reads}"
+            f"{', and this once more' if leaving else ''}",
+        )
 
     def preview(self, *, refresh: bool = False) -> Generator[Progress, None, StackPlan]:
         """What `up` would do; nothing is changed, and no state written."""
@@ -94,9 +106,9 @@ class Provisioning(msgspec.Struct):
             )
         if kept := self.stack.protected():
             raise PreconditionError(
-                f"stack {self.stack.name} is protected: {', '.join(kept)}",
+                f"stack {self.stack.name} is protected: {_some(kept)}",
                 "what is protected is not deleted by a command",
-                "set `protect: false` in its settings in shipit.yaml, `shipit provision`, then"
+                f"set `protect: false` in its settings in shipit.yaml, `{self._verb}`, then"
                 " destroy it",
             )
         return (yield from self.stack.preview(destroy=True))
@@ -132,3 +144,8 @@ class Provisioning(msgspec.Struct):
             )
             where = f"stack {stack.name} of {stack.folder.name}/"
             raise words.locked(where, owner, stack.cancel)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}"

@@ -155,6 +155,19 @@ def test_what_fails_or_is_killed_later_is_continued_too(shop: Shipit, cloud: Clo
     assert ran.code == 0, ran.told()
     assert ran.result["changes"] == {"update": 1}
 
+    change(shop, '"large"', '"huge"')
+    up = ("provision", "--env", "staging", "--yes")
+    cloud.break_at(1, "hang", "update")
+    with stuck(shop, cloud, *up):
+        pass
+    cloud.mend()
+    in_a_shell(printed(shop(*up).err, "cancel"), shop)
+    pending = shop(*up)
+    assert "was interrupted in the middle of updating aws:ec2:Vpc main" in pending.err
+    assert "delete" not in pending.err, "it is on record, and in use"
+    shop.ok(*shlex.split(printed(pending.err, "refresh"))[1:], "--yes")
+    assert cloud.of_type("aws:ec2/vpc:Vpc")[0]["inputs"]["tags"]["size"] == "huge"
+
     destroy = ("destroy", "--env", "staging", "--confirm", "staging")
     cloud.break_at(1, "fail", "delete")
     ran = shop(*destroy)
@@ -200,6 +213,7 @@ def test_killed_in_the_middle_says_the_exact_recovery(shop: Shipit, cloud: Cloud
     pending = shop("provision", "--env", "staging", "--yes")
     assert pending.code == 2, pending.told()
     assert "was interrupted in the middle of creating aws:" in pending.err
+    assert "delete what is there of it" in " ".join(pending.err.split())
     assert len(cloud.resources) == made
 
     recovery = shlex.split(printed(pending.err, "refresh"))
@@ -242,6 +256,7 @@ def test_destroy_asks_for_the_name_and_refuses_what_is_protected(
     ran = shop("destroy", "--env", "staging", "--confirm", "staging")
     assert ran.code == 2, ran.told()
     assert "is protected: aws:ecs:Cluster shop" in ran.err
+    assert "`shipit provision --env staging`" in ran.err
     assert len(cloud.resources) == 5
 
     (shop.folder / "stacks" / "__main__.py").write_text(PROGRAM)
