@@ -180,7 +180,8 @@ class Connection:
 
 
 class Stream:
-    """An answer that goes on: a watch or a log. Another thread may close it."""
+    """An answer that goes on: a watch or a log. Another thread may close it. `silent`: it ended
+    because nothing was said for too long."""
 
     def __init__(
         self,
@@ -188,7 +189,7 @@ class Stream:
         broken: Callable[[Exception], ShipitError],
     ) -> None:
         self._answer, self._broken = answer, broken
-        self.closed = False
+        self.closed = self.silent = False
 
     def lines(self) -> Iterator[bytes]:
         """Without their line ends. Ends when the other side does; raises RemoteError when the
@@ -210,6 +211,7 @@ class Stream:
                 yield piece
         except Exception as error:  # the boundary: all of urllib3's
             if not self.closed:
+                self.silent = _is_silence(error)
                 raise self._broken(error) from error
 
     def close(self) -> None:
@@ -223,6 +225,12 @@ class Stream:
             self._answer.close()
         except Exception:  # noqa: BLE001 - it has ended already
             return
+
+
+def _is_silence(error: Exception) -> bool:
+    from urllib3.exceptions import ReadTimeoutError
+
+    return isinstance(error, ReadTimeoutError)
 
 
 def _pool(access: Access) -> Any:

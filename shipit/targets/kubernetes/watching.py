@@ -20,7 +20,7 @@ from shipit.targets.kubernetes.paging import Page
 from shipit.targets.kubernetes.refusals import GONE, decoded, refused, unreached
 
 T = TypeVar("T")
-_SILENCE = 90.0  # seconds: the server sends a bookmark each minute
+_SILENCE = 90.0  # seconds: the server sends a bookmark each minute, if the kind has news
 _WATCHED = 300  # seconds after which the server ends a watch; apiserver, --min-request-timeout
 _PAUSE, _LONGEST_PAUSE = 0.2, 3.0  # seconds before it is taken up again, before jitter
 _PATIENCE = 180.0  # seconds in which a server that was there may be away
@@ -162,7 +162,7 @@ class Watch(Generic[T]):
             if self._away:
                 self._away = False
                 yield Change("SYNCED")
-            for line in self._stream.lines():
+            for line in _lines(self._stream):
                 change = self._read(line)
                 if change:
                     yield change
@@ -191,6 +191,16 @@ class Watch(Generic[T]):
         else:
             self._known[identity.uid] = one
         return Change(event.type, one)
+
+
+def _lines(stream: Stream) -> Iterator[bytes]:
+    """They end with a silence, too: of a kind that nobody changes there is no bookmark, so that
+    the server is away only if it cannot be asked again."""
+    try:
+        yield from stream.lines()
+    except RemoteError:
+        if not stream.silent:
+            raise
 
 
 @contextmanager

@@ -424,6 +424,21 @@ def test_a_connection_that_breaks_is_said_and_taken_up_again(
     assert api.asked[-1].query["resourceVersion"] == "6"
 
 
+def test_a_watch_of_which_there_is_no_news_is_asked_for_again_without_a_word(
+    api: ScriptedApi, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a kind that nobody changes an API server sends no bookmark: it is not away."""
+    monkeypatch.setattr("shipit.targets.kubernetes.watching._SILENCE", 0.1)
+    api.on(PODS, items(version="5"))
+    api.on(
+        WATCH,
+        Watched([event("ADDED", "a", "6")], "stay"),
+        Watched([event("ADDED", "b", "7")], "stay"),
+    )
+    assert seen(cluster, 3) == [("SYNCED", ""), ("ADDED", "a"), ("ADDED", "b")]
+    assert api.asked[-1].query["resourceVersion"] == "6"
+
+
 def test_a_watch_that_is_refused_ends(api: ScriptedApi, cluster: Cluster) -> None:
     api.on(PODS, items())
     api.on(WATCH, refuse(403, "pods is forbidden: User nobody cannot watch"))
