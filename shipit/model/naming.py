@@ -2,6 +2,7 @@
 
 _DIGEST = 6
 _LONGEST_ACCOUNT = 30  # IAM, "Create service accounts": of its id
+_ROOM = len("shipit-a") + _DIGEST + 1
 
 
 def short(name: str, most: int) -> str:
@@ -15,5 +16,9 @@ def short(name: str, most: int) -> str:
 
 
 def account_id(app: str, environment: str) -> str:
-    """The id of the service account in Google Cloud that deploys to the environment."""
-    return short(f"shipit-{app}-{environment}", _LONGEST_ACCOUNT)
+    """Of the service account in Google Cloud that deploys to the environment, which it names where
+    there is room for it."""
+    room = _LONGEST_ACCOUNT - len(environment) - 1
+    began = f"shipit-{app}"
+    whole = f"{short(began, room) if room >= _ROOM else began}-{environment}"
+    return short(whole, _LONGEST_ACCOUNT)

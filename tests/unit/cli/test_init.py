@@ -57,6 +57,8 @@ def test_who_deploys_to_gke_is_called_as_infra_calls_it(folder: Path, app: str) 
         said = f"serviceAccount:{account_id(app, environment)}@acme.iam"
         assert said in (folder / "shipit.yaml").read_text()
         assert len(account_id(app, environment)) <= 30
+        assert account_id(app, environment).endswith(environment)
+    assert len(account_id(app, "of-a-customer-with-a-long-name")) == 30
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
