@@ -11,6 +11,11 @@ from foundation.ecs.edge import Balancer
 from foundation.ecs.identity import Identity
 from foundation.settings import Settings
 
+# As services of a Compose project do, by Service Connect or by names that are discovered.
+_EACH_OTHER = aws.ec2.SecurityGroupIngressArgs(
+    protocol="tcp", from_port=0, to_port=65535, self=True, description="each other"
+)
+
 
 def build(settings: Settings) -> dict[str, Any]:
     """The outputs have the names of `target.ecs`'s settings, and those of the edge beside them."""
@@ -43,9 +48,9 @@ def build(settings: Settings) -> dict[str, Any]:
     balancer = Balancer(name, settings, network, opts=opts) if wanted.edge else None
     tasks = aws.ec2.SecurityGroup(
         f"{name}-tasks",
-        description="Tasks: in from the load balancer, out to anywhere",
+        description="Tasks: in from each other and the load balancer, out to anywhere",
         vpc_id=network.vpc.id,
-        ingress=[balancer.to_tasks] if balancer else [],
+        ingress=[_EACH_OTHER, *([balancer.to_tasks] if balancer else [])],
         egress=[
             {
                 "protocol": "-1",

@@ -288,6 +288,21 @@ def test_no_public_endpoint_where_none_is_asked_for(tmp_path: Path) -> None:
             assert "0.0.0.0/0" not in rule.get("cidrBlocks", ())
 
 
+def test_tasks_are_reached_by_each_other_and_the_load_balancer_alone(tmp_path: Path) -> None:
+    """Service Connect goes from task to task."""
+    for edge, port in (("", None), (", edge: {certificate: arn, port: 9000}", 9000)):
+        graph = of_settings(tmp_path, f"ecs: {{region: eu-west-1{edge}}}")
+        (tasks,) = [
+            r.inputs["ingress"]
+            for r in graph.of("aws:ec2/securityGroup:SecurityGroup")
+            if r.name.endswith("-tasks")
+        ]
+        own, *balancer = tasks
+        assert (own["self"], own["fromPort"], own["toPort"]) == (True, 0, 65535)
+        assert [rule["fromPort"] for rule in balancer] == ([port] if port else [])
+        assert not any("cidrBlocks" in rule for rule in tasks)
+
+
 def test_what_is_at_rest_is_encrypted(graph: Graph) -> None:
     for cluster in graph.of("aws:eks/cluster:Cluster"):
         encryption = cluster.inputs["encryptionConfig"]
