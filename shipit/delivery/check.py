@@ -133,7 +133,8 @@ def _builder(project: Project) -> Iterator[Finding]:
 
     with project.registries() as registries:
         found = machine.find(registries.home)
-    yield Finding("ok", "build", f"buildx builder {found.name}")
+    said = f"buildx builder {found.name}" if found.name else "buildx's current builder"
+    yield Finding("ok", "build", said)
 
 
 def _registry(project: Project, projects: dict[str, dict[str, Any]]) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,6 +50,17 @@ def test_what_is_well_is_said(checked: FakeProject) -> None:
         "ledger": "memory://, at commit 0",
     }
     assert of(found(checked), "error") == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("", "buildx's current builder"), ("ci", "buildx builder ci")]
+)
+def test_the_builder_is_named_where_it_has_a_name(
+    name: str, said: str, project: FakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.root / "compose.yaml").write_text(COMPOSE)
+    monkeypatch.setattr("shipit.builders.machine.find", lambda _: SimpleNamespace(name=name))
+    assert of(found(project), "ok")["build"] == said
 
 
 def test_secrets_and_files_of_the_checkout_are_warned_of(checked: FakeProject) -> None:
