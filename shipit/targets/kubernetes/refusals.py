@@ -183,6 +183,15 @@ def warnings(headers: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(plain))
 
 
+def lacking_namespace(error: Exception) -> str:
+    """The namespace that is not there, of what would be in it (the NamespaceLifecycle admission);
+    "" where that is not the matter."""
+    if not isinstance(error, RemoteError) or error.status != 404:
+        return ""
+    about = read(error.body).details
+    return about.name if about and about.kind == "namespaces" else ""
+
+
 def is_forbidden(error: Exception) -> bool:
     return isinstance(error, RemoteError) and error.status == 403
 

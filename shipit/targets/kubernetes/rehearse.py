@@ -92,6 +92,12 @@ def _refused(wrong: list[tuple[Move, RemoteError | UnknownKindError]]) -> Precon
             "leave the field out of what shipit deploys, or let shipit take such fields over:"
             " force_conflicts: true under the target",
         )
+    nowhere = sorted({name for _, e in wrong if (name := refusals.lacking_namespace(e))})
+    if nowhere:
+        return PreconditionError(
+            f"there is no namespace {' and no '.join(nowhere)}",
+            next_step=f"`kubectl create namespace {nowhere[0]}`, or name one that is there",
+        )
     move, error = wrong[0]
     if isinstance(error, UnknownKindError):
         return error

@@ -8,7 +8,9 @@ import pytest
 
 from shipit.errors import PreconditionError
 from shipit.model.deployment import Action, Desired
+from shipit.model.pipeline import KubernetesTarget
 from shipit.model.progress import Failed, Succeeded
+from shipit.targets.kubernetes.target import KubernetesCluster
 from tests.fakes.cluster.story import ends
 from tests.integration.targets.kubernetes.conftest import IMAGES, Place
 
@@ -92,6 +94,16 @@ def test_what_the_server_would_not_take_is_refused_before_anything_changes(place
         target.preflight(plan)
     assert "spec.template.spec.restartPolicy" in error.value.why
     assert "configmap/settings" not in place.names("configmap")
+
+
+def test_a_namespace_that_is_not_there_is_said_once(place: Place) -> None:
+    settings = KubernetesTarget(kubeconfig=str(place.kubeconfig), namespace="nowhere")
+    target = KubernetesCluster("default", settings, "dev", "shop", "/")
+    plan = target.plan(place.desired("web", "worker", ports=PORTS), target.observe())
+    with pytest.raises(PreconditionError) as error:
+        target.preflight(plan)
+    assert (error.value.what, error.value.why) == ("there is no namespace nowhere", "")
+    assert error.value.next_step.startswith("`kubectl create namespace nowhere`")
 
 
 def test_a_service_that_is_gone_goes_with_all_it_had_and_nothing_else_does(place: Place) -> None:
