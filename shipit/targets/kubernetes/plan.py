@@ -160,11 +160,16 @@ def _change(
     return Change(name, Action.UPDATE, _why(desired, name, moves, was), image, diff)
 
 
+_FATES = {Action.CREATE: "comes", Action.UPDATE: "changes", Action.REMOVE: "goes"}
+
+
 def _why(desired: Desired, name: str, moves: list[Move], was: ObservedService | None) -> str:
     parts = [*_image_change(desired, name, moves, was)]
-    others = [m.title for m in moves if m.action is not Action.KEEP and not _is_workload(m)]
-    if others:
-        parts.append(f"{', '.join(others)}")
+    parts += [
+        f"{move.title} {_FATES[move.action]}"
+        for move in moves
+        if move.action in _FATES and not _is_workload(move)
+    ]
     configured = [
         line for m in moves if _is_workload(m) for line in m.diff if ".image: " not in line
     ]
@@ -185,7 +190,7 @@ def _image_change(
 
 def _is_workload(move: Move) -> bool:
     one = move.wanted or move.live or {}
-    return "template" in (one.get("spec") or {})
+    return not {"template", "jobTemplate"}.isdisjoint(one.get("spec") or {})
 
 
 def service_of(one: Mapping[str, Any]) -> str:

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from shipit.model.deployment import Action
-from shipit.targets.kubernetes import applyset
-from shipit.targets.kubernetes.plan import Move, decide
+from shipit.model.deployment import Action, Desired
+from shipit.model.digest import Digest
+from shipit.model.image import Image
+from shipit.targets.kubernetes import applyset, names
+from shipit.targets.kubernetes.plan import Move, changes, decide
 from shipit.targets.kubernetes.render import Rendered
 
 Json = dict[str, Any]
@@ -17,6 +19,8 @@ DEFINITION: Json = {
     "metadata": {"name": "realms.example.com"},
     "spec": {"group": "example.com", "scope": "Cluster", "names": {"kind": "Realm"}},
 }
+DIGEST = Digest.of(b"2")
+IMAGE = Image("registry.test/shop", DIGEST)
 REALM: Json = {"apiVersion": "example.com/v1", "kind": "Realm", "metadata": {"name": "one"}}
 
 
@@ -71,3 +75,36 @@ def test_an_object_of_the_whole_cluster_has_no_namespace(
     moves = decided(wanted, live, discovered)
     assert "Realm.example.com//one" in moves
     assert not any(move.action is Action.REMOVE for move in moves.values())
+
+
+def told(*moves: Move) -> str:
+    desired = Desired("shop", "dev", DIGEST, "r1", {}, {"web": IMAGE}, ("web",))
+    [change] = changes(desired, Rendered((), {}), {m.key: m for m in moves}, None)
+    return change.why
+
+
+def labelled(kind: str, **spec: Any) -> Json:
+    labels = {names.NAME: "web"}
+    return {"kind": kind, "metadata": {"name": "web", "labels": labels}, "spec": spec}
+
+
+def test_what_comes_and_what_goes_beside_a_workload_is_told_apart() -> None:
+    runs = Move("Deployment", Action.KEEP, labelled("Deployment", template={}))
+    scaler, budget = labelled("HorizontalPodAutoscaler"), labelled("PodDisruptionBudget")
+    service = Move("Service", Action.UPDATE, labelled("Service"), labelled("Service"))
+    coming = Move("HorizontalPodAutoscaler", Action.CREATE, scaler)
+    going = Move("PodDisruptionBudget", Action.REMOVE, None, budget)
+    assert told(runs, coming, service, going) == (
+        "HorizontalPodAutoscaler/web comes; Service/web changes; PodDisruptionBudget/web goes"
+    )
+
+
+def test_a_schedules_image_is_an_image_too() -> None:
+    path = "CronJob web: spec.jobTemplate.spec.template.spec.containers.web"
+    image = (f"+ {path}.image: {IMAGE.reference}",)
+    one = labelled("CronJob", jobTemplate={})
+    assert told(Move("CronJob", Action.UPDATE, one, one, image)) == (
+        f"its image changes to {DIGEST.short}"
+    )
+    command = (f"+ {path}.args.0: later",)
+    assert told(Move("CronJob", Action.UPDATE, one, one, command)) == "its configuration changes"
