@@ -152,7 +152,10 @@ def _policies(project: Project, amazon: Aws) -> dict[str, dict[str, Any]]:
     for name in project.pipeline.environments:
         document, unknown = beforehand(project, name, amazon.account)
         if unknown:
-            pulumi.warn(f"the role of {name} has not all of its rights yet: {unknown}")
+            pulumi.warn(
+                f"the role of {name} has not all of its rights yet: {unknown}. Run"
+                " `shipit provision --infra` again when that has changed"
+            )
         if document["Statement"]:
             found[name] = document
     return found

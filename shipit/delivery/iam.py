@@ -37,8 +37,9 @@ def least(
         raise UsageError(
             f"{environment} needs nothing of AWS: no target, registry or ledger of it is there"
         )
-    unknown = "" if desired else "there is no release yet: what its services refer to is not in it"
-    return policy(permissions), unknown
+    refer = any(isinstance(t, NeedsPermissions) for t in project.targets(wanted).values())
+    unknown = "there is no release yet: what its services refer to is not in it"
+    return policy(permissions), unknown if refer and not desired else ""
 
 
 def beforehand(project: Project, environment: str, account: str) -> tuple[dict[str, Any], str]:

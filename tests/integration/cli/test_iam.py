@@ -47,6 +47,12 @@ def test_a_policy_for_targets_and_registry(shop: Shipit) -> None:
     assert "ecr:BatchDeleteImage" not in by_action
 
 
+def test_where_no_target_is_awss_a_release_would_change_nothing(shop: Shipit) -> None:
+    ran = shop.ok("iam", "--env", "dev")
+    assert {a for s in ran.json["Statement"] for a in s["Action"]} >= {"ecr:PutImage"}
+    assert ran.err == ""
+
+
 def test_cleaning_up_also_deletes_tags(shop: Shipit) -> None:
     ran = shop("iam", "--env", "production", "--gc")
     assert ran.code == 0, ran.told()
