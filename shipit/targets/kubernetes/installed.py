@@ -68,7 +68,13 @@ def _answer(cluster: Cluster, path: str) -> Json:
 
 
 def storage(look: Look) -> Iterator[Finding]:
+    """A claim that has its volume already needs no class: nobody makes one for it."""
     claims = look.of_kind("PersistentVolumeClaim")
+    held = _held(look.cluster) if claims else frozenset()
+    for name in (str(one["metadata"]["name"]) for one in claims):
+        if name in held:
+            yield Finding("ok", "storage", f"{name} has its volume")
+    claims = [one for one in claims if one["metadata"]["name"] not in held]
     for one in look.of_kind("StatefulSet"):
         claims += one["spec"].get("volumeClaimTemplates") or ()
     if not claims:
@@ -81,6 +87,12 @@ def storage(look: Look) -> Iterator[Finding]:
         {c["metadata"]["name"]: c for c in every},
         _DEFAULT_STORAGE,
     )
+
+
+def _held(cluster: Cluster) -> frozenset[str]:
+    found = cluster.list("v1", "PersistentVolumeClaim")
+    bound = (one for one in found if (one.get("status") or {}).get("phase") == "Bound")
+    return frozenset(str(one["metadata"]["name"]) for one in bound)
 
 
 def ingress(look: Look) -> Iterator[Finding]:

@@ -48,6 +48,14 @@ def test_no_default_storage_class(shop: Namespace) -> None:
     assert of(found(shop, claim()), "storage") == [("ok", "data: standard")]
 
 
+def test_a_claim_that_has_its_volume_needs_no_class(shop: Namespace) -> None:
+    """One that an administrator made, say: shipit check would be red for ever."""
+    shop.put({**claim(), "status": {"phase": "Pending"}}, "persistentvolumeclaims")
+    assert of(found(shop, claim()), "storage")[0][0] == "error"
+    shop.put({**claim(), "status": {"phase": "Bound"}}, "persistentvolumeclaims")
+    assert of(found(shop, claim()), "storage") == [("ok", "data has its volume")]
+
+
 def test_a_statefulsets_own_claims(shop: Namespace) -> None:
     one = {
         "apiVersion": "apps/v1",
