@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
@@ -90,7 +90,7 @@ class Checks(ABC):
         objects, notes = self._of_all(releases)
         asked: Cluster | None = self.cluster
         try:
-            there = self._there()
+            there = self._there
         except ShipitError as error:
             notes.append(f"what is in the cluster already is not known: {error.why or error.what}")
             there, asked = There(), None
@@ -122,7 +122,7 @@ class Checks(ABC):
     def _look(self, desired: Desired | None) -> Look:
         objects, tasks = self._rendered(desired) if desired else (None, ())
         try:
-            there = self._there()
+            there = self._there
         except ShipitError:  # the look at permissions tells what may not be read
             there = There()
         selector = self.survey.selector
@@ -134,6 +134,7 @@ class Checks(ABC):
         tasks = [job(desired, name, self.setting, key="") for name in one_offs]
         return render(desired, self.setting).objects, tasks
 
+    @cached_property
     def _there(self) -> There:
         path = self.cluster.path("v1", "ConfigMap", self.survey.instance)
         return There.of(self._asked_once(path), progressive.rules(self.cluster))

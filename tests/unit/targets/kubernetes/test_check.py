@@ -241,6 +241,14 @@ def target(shop: Namespace, folder: Path) -> KubernetesCluster:
     return KubernetesCluster("default", settings, "qa", "shop", str(folder))
 
 
+def test_what_is_in_the_cluster_is_asked_for_once(shop: Namespace, tmp_path: Path) -> None:
+    """`shipit check` looks at the next release, and then at what may be gone back to."""
+    asked = target(shop, tmp_path)
+    assert list(asked.check(None))
+    assert list(asked.check_return(None, ())) == []
+    assert shop.requests.count("GET configmaps/shop-qa") == 1
+
+
 def test_a_cluster_that_gives_pods_their_users_is_told_nothing(
     shop: Namespace, tmp_path: Path
 ) -> None:
