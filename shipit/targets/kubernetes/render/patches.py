@@ -55,6 +55,7 @@ def patched(
                 f"{service} has no {kind}{meant}",
                 path=f"{path}.{kind}",
                 why=f"it has: {', '.join(dict.fromkeys(kinds))}",
+                next_step="a patch is said by kind: `patch: {Deployment: {spec: …}}`",
             )
     return [_patched(one, patches.get(str(one["kind"])), path) for one in objects]
 

@@ -97,6 +97,7 @@ def test_a_kind_that_the_service_does_not_have(refused: Refused) -> None:
     assert error.path == "services.web.x-kubernetes.patch.Deploymnt"
     assert "did you mean Deployment?" in str(error)
     assert error.why == "it has: Service, Deployment"
+    assert error.next_step == "a patch is said by kind: `patch: {Deployment: {spec: …}}`"
 
 
 @pytest.mark.parametrize(
