@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -10,6 +11,9 @@ import msgspec
 from shipit.cli.references import copy, reference
 from shipit.cli.session import Session, verb
 from shipit.errors import ConfigurationError, PreconditionError, UnknownNameError, did_you_mean
+
+if TYPE_CHECKING:
+    from shipit.model.pipeline import Environment
 
 _IGNORED = ".shipit/"
 _ACCOUNT = re.compile(r"shipit-APP-([a-z]+)(?=@)")  # in Google Cloud, where it is cut to fit
@@ -95,13 +99,14 @@ def begin(folder: Path, *, pipeline: str, app: str, force: bool) -> Begun:
     environments = tuple(found)
     stacks = tuple(name for name, environment in found.items() if environment.stack)
     compose = _compose(folder)
+    engines = [name for name, one in found.items() if _on_an_engine(one)]
     return Begun(
         app=app,
         pipeline=pipeline,
         environments=environments,
         wrote=tuple(w for w in wrote if w),
         compose=compose,
-        next=tuple(_next_steps(folder, environments, compose, stacks)),
+        next=tuple(_next_steps(folder, environments, compose, stacks, engines)),
         above=next((str(p / FILE_NAME) for p in folder.parents if (p / FILE_NAME).exists()), ""),
     )
 
@@ -168,12 +173,21 @@ def _compose(folder: Path) -> str:
     return next((name for name in FILE_NAMES if (folder / name).is_file()), "")
 
 
+def _on_an_engine(environment: "Environment") -> bool:
+    """Where a published port is one of the machine's own, and another environment's may be it."""
+    return any(target.docker or target.swarm for target in environment.targets.values())
+
+
 def _next_steps(
-    folder: Path, environments: tuple[str, ...], compose: str, stacks: tuple[str, ...]
+    folder: Path,
+    environments: tuple[str, ...],
+    compose: str,
+    stacks: tuple[str, ...],
+    engines: list[str],
 ) -> Iterator[str]:
     if not compose:
         yield "write a compose.yaml: it says which services run, and what each is built from"
-    overlays = [name for name in environments if not (folder / f"compose.{name}.yaml").exists()]
+    overlays = [name for name in engines if not (folder / f"compose.{name}.yaml").exists()]
     if overlays:
         yield f"give each environment its own ports, in compose.{overlays[0]}.yaml and so on"
     if stacks:

@@ -96,6 +96,14 @@ def test_it_says_what_it_wrote_and_what_to_do_next(
     ]
 
 
+def test_ports_are_a_matter_of_engines_alone(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a cluster each environment has a namespace, and its Services their own addresses."""
+    assert run(["init", "--pipeline", "kubernetes"]) == 0
+    assert "ports" not in capsys.readouterr().out
+
+
 def test_a_compose_file_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "docker-compose.yml").touch()
     for name in ("dev", "qa", "staging", "production"):
