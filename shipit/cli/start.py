@@ -14,5 +14,5 @@ def command(session: Session, environment: str, services: tuple[str, ...]) -> No
 
     names = start(session.project, environment, services)
     session.show({"started": names}, lambda: click.echo(f"started: {', '.join(names) or '-'}"))
-    if not session.as_json:
+    if names and not session.as_json:
         session.say(f"started is not yet healthy: `shipit verify --env {environment}` proves it")
