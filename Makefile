@@ -18,7 +18,7 @@ demo-clean: ## take the demo's environments and its record away
 test: ## the checks and every test, also when a check fails
 	@scripts/ground --tests
 	@$(MAKE) --no-print-directory check; checked=$$?; \
-	$(python) -m pytest -n 2 --dist loadgroup $(PYTEST); tested=$$?; \
+	$(python) -m pytest -n 3 --dist loadgroup $(PYTEST); tested=$$?; \
 	[ $$checked = 0 ] && [ $$tested = 0 ]
 
 test-kubelet: ## the tests whose pods run on a real kubelet: as root, on a machine to itself

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import click
+
 from shipit.cli.session import Session, env_option, verb
 
 
@@ -17,9 +19,11 @@ def command(session: Session, environment: str) -> None:
     def draw() -> None:
         from shipit.cli.present.table import table
 
+        if not rows:
+            click.echo(f"nothing runs in {environment}", err=True)
+            return
         now = datetime.now(UTC)
-        headers = list(rows[0]) if rows else ["name"]
-        table(headers, [tuple(_shown(row, now).values()) for row in rows])
+        table(list(rows[0]), [tuple(_shown(row, now).values()) for row in rows])
 
     session.show(rows, draw)
 

@@ -131,7 +131,7 @@ class KubernetesCluster(Verbs):
                 if name in named and (key := self._key(one)) in live
             },
             refused=_by_service(moves, done.refused),
-            notes=tuple(note for note in done.notes if note not in plan.notes),
+            notes=tuple(dict.fromkeys(done.notes)),
             late=tuple(Gone.of(m.live) for m in applying.late(moves.values()) if m.live),
             leaving={
                 name: Gone.of(m.live)

@@ -111,6 +111,7 @@ def gone(shop: Shop) -> None:
     assert f"{shop.app}-dev_orders" in removed
     assert shop.containers() == {}
     assert shipit.ok("ps", *E, "--json").json == []
+    assert shipit.ok("ps", *E).err == "nothing runs in dev\n"
     assert len(shipit.ok("history", *E, "--json").json) == 1
 
 

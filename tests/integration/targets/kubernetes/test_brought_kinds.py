@@ -161,11 +161,13 @@ def test_a_namespace_and_what_is_in_it_come_in_one_deployment(place: Place) -> N
         place.cluster.kubectl("delete", "namespace", name, "--wait=false", check=False)
 
 
-def test_what_the_server_warns_of_is_in_the_plan(place: Place) -> None:
+def test_what_the_server_warns_of_is_told_by_plan_and_deployment(place: Place) -> None:
     """Its `Warning` headers: Pod Security's, a deprecated version's."""
     warn = "pod-security.kubernetes.io/warn=restricted"
     place.kubectl("label", "namespace", place.namespace, warn)
-    target = place.target()
-    plan = target.plan(sourced(place, workload("Deployment", "1")), target.observe())
-    notes = target.preflight(plan).notes
-    assert [note for note in notes if note.startswith("Deployment/web: would violate PodSecurity")]
+    target, desired = place.target(), sourced(place, workload("Deployment", "1"))
+    notes = target.preflight(target.plan(desired, target.observe())).notes
+    warning = "Deployment/web: would violate PodSecurity"
+    assert [note for note in notes if note.startswith(warning)]
+    _, said, _ = place.deploy(desired)
+    assert [step for step in said if step.message.startswith(warning)]

@@ -209,7 +209,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
             " Parameter Store"
         ),
     ),
-    ({"x-ecs": {"tsk": "web"}}, "services.web.x-ecs: Object contains unknown field `tsk`"),
+    ({"x-ecs": {"tsk": "web"}}, "services.web.x-ecs.tsk: unknown key; did you mean task?"),
     (
         {"x-ecs": {"task": "wbe"}},
         "services.web.x-ecs.task: there is no long-running service wbe; did you mean web?",
