@@ -27,17 +27,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_FENCE] = Fence(folder)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """One worker (`--dist loadgroup`) for the engine, whose tests would be in each other's way,
-    and one for the cluster, which is started once."""
-    for item in items if config.pluginmanager.hasplugin("xdist") else ():
-        for mark in ("engine", "cluster"):
-            if mark in _marks(item):
-                item.add_marker(pytest.mark.xdist_group(mark))
-                break
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     marks = _marks(item)

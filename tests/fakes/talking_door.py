@@ -31,7 +31,6 @@ class Talk:
 
     def __init__(self, connection: socket.socket, session: WSConnection, request: Request) -> None:
         self.request = request
-        self.pings: list[bytes] = []
         self.closed: CloseConnection | None = None
         self._socket, self._session = connection, session
         self._messages = self._hear_all()
@@ -62,8 +61,8 @@ class Talk:
                         yield held
                         held = b""
                 elif isinstance(event, Ping):
-                    self.pings.append(bytes(event.payload))
                     self.send(event.response())
+                    yield b"ping " + bytes(event.payload)
                 elif isinstance(event, Pong):
                     yield b"pong " + bytes(event.payload)
                 elif isinstance(event, CloseConnection):

@@ -105,12 +105,9 @@ def test_a_silent_side_is_asked_and_may_go_on_being_silent(
     door: TalkingDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(websocket, "_SILENCE", 0.05)
-    asked = threading.Event()
 
     def talk(talk: Talk) -> None:
-        threading.Thread(target=talk.hear, daemon=True).start()
-        while len(talk.pings) < 3:
-            asked.wait(0.01)
+        assert [talk.hear() for _ in range(3)] == [b"ping "] * 3
         talk.say(b"here")
 
     door.talk = talk
