@@ -12,21 +12,19 @@ T = TypeVar("T")
 def _encode_own(value: Any) -> Any:
     if isinstance(value, Digest):
         return str(value)
-    raise NotImplementedError(
-        f"cannot write a {type(value).__name__} as JSON"
-    )  # msgspec's protocol
+    raise TypeError(f"cannot write a {type(value).__name__} as JSON")
 
 
 def _decode_own(kind: type, value: Any) -> Any:
     if kind is Digest:
         return Digest(value)
-    raise NotImplementedError(f"cannot read a {kind.__name__} from JSON")  # msgspec's protocol
+    raise TypeError(f"cannot read a {kind.__name__} from JSON")
 
 
 def _schema_of_own(kind: type) -> dict[str, Any]:
     if kind is Digest:
         return {"type": "string", "pattern": "^sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})$"}
-    raise NotImplementedError(f"no JSON Schema for {kind.__name__}")  # msgspec's protocol
+    raise TypeError(f"no JSON Schema for {kind.__name__}")
 
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_encode_own)
